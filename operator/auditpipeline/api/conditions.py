@@ -1,0 +1,43 @@
+"""Condition types of an AuditPipeline, in the order in which an audit event meets them."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class ConditionType(StrEnum):
+    """One hop of the path from emitter to readable row; `Ready` sums them up."""
+
+    CONFIG_RESOLVED = "ConfigResolved"
+    SERVICE_RESOLVED = "ServiceResolved"
+    ENDPOINTS_READY = "EndpointsReady"
+    ENVIRONMENT_CLEAN = "EnvironmentClean"
+    IDENTITY_BOUND = "IdentityBound"
+    ACCESS_GRANTED = "AccessGranted"
+    READY = "Ready"
+
+    @property
+    def question(self) -> str:
+        """What the hop asks, for people."""
+        return _QUESTIONS[self]
+
+
+_QUESTIONS: Final = {
+    ConditionType.CONFIG_RESOLVED: "Is a store URL set where the emitter really reads it, and are the ConfigMaps and keys there?",
+    ConditionType.SERVICE_RESOLVED: "Does the host name a real Service that exposes the URL's port?",
+    ConditionType.ENDPOINTS_READY: "Does the Service select the store's pods, and are there ready endpoints?",
+    ConditionType.ENVIRONMENT_CLEAN: "Does nothing of a developer's or CI host leak into the pods?",
+    ConditionType.IDENTITY_BOUND: "Does each pod run as a ServiceAccount that exists, with its token mounted?",
+    ConditionType.ACCESS_GRANTED: "Does the store's access review say yes to that ServiceAccount?",
+    ConditionType.READY: "Are all hops in order?",
+}
+
+HOPS: Final = tuple(condition for condition in ConditionType if condition is not ConditionType.READY)
+"""The hops this version judges, in path order."""
+
+
+class Status(StrEnum):
+    """Status of a condition, as in metav1.Condition."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"

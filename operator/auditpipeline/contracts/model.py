@@ -1,0 +1,128 @@
+"""A contract as typed values, and the reader of its YAML form."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import yaml
+
+
+class InvalidContract(ValueError):  # noqa: N818  (reads as a noun where it is raised)
+    """The document is no contract; the text names the field."""
+
+
+class Review(NamedTuple):
+    """A right that the store's own ServiceAccount needs."""
+
+    group: str
+    resource: str
+    verb: str
+
+
+class Access(NamedTuple):
+    """The tuple of the store's access review: user alone, no groups, in the store's namespace."""
+
+    resource: str
+    resource_name: str
+    verbs: tuple[str, ...]
+    client_role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EmitterRules:
+    """Where the workloads of these names read their store URL.
+
+    Attributes:
+        keys: Paths in the configuration file, in order of preference.
+        health_keys: Paths of the URL that the readiness gate asks.
+    """
+
+    names: tuple[str, ...]
+    keys: tuple[str, ...] = ()
+    health_keys: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What one era of the store and its emitters promises."""
+
+    name: str
+    title: str
+    services: tuple[str, ...]
+    workloads: tuple[str, ...]
+    access: Access | None
+    reviews: tuple[Review, ...]
+    emitters: tuple[EmitterRules, ...]
+
+    def rules_for(self, workload: str) -> EmitterRules | None:
+        """The rules of the workload of that name."""
+        return next((rules for rules in self.emitters if workload in rules.names), None)
+
+
+def parse_contract(text: str) -> Contract:
+    """Read a contract from YAML.
+
+    Raises:
+        InvalidContract: A field is missing, unknown or of the wrong type.
+    """
+    body = yaml.safe_load(text)
+    if not isinstance(body, dict):
+        raise InvalidContract("a contract must be a YAML mapping")
+    _only(body, {"name", "title", "store", "access", "reviews", "emitters"}, "contract")
+    store = body.get("store") or {}
+    _only(store, {"services", "workloads"}, "store")
+    access = body.get("access")
+    if access is not None:
+        _only(access, {"resource", "resourceName", "verbs", "clientRole"}, "access")
+    return Contract(
+        name=_text(body, "name", "contract"),
+        title=_text(body, "title", "contract"),
+        services=_names(store, "services", "store"),
+        workloads=_names(store, "workloads", "store"),
+        access=None
+        if access is None
+        else Access(
+            _text(access, "resource", "access"),
+            _text(access, "resourceName", "access"),
+            _names(access, "verbs", "access"),
+            _text(access, "clientRole", "access"),
+        ),
+        reviews=tuple(
+            Review(_text(item, "group", "reviews"), _text(item, "resource", "reviews"), _text(item, "verb", "reviews"))
+            for item in body.get("reviews") or ()
+        ),
+        emitters=tuple(_rules(item) for item in body.get("emitters") or ()),
+    )
+
+
+def _rules(item: Mapping[str, Any]) -> EmitterRules:
+    _only(item, {"names", "keys", "healthKeys", "env", "args"}, "emitters")
+    return EmitterRules(
+        names=_names(item, "names", "emitters"),
+        keys=_names(item, "keys", "emitters"),
+        health_keys=_names(item, "healthKeys", "emitters"),
+        env=_names(item, "env", "emitters"),
+        args=_names(item, "args", "emitters"),
+    )
+
+
+def _only(body: Mapping[str, Any], allowed: set[str], where: str) -> None:
+    unknown = sorted(set(body) - allowed)
+    if unknown:
+        raise InvalidContract(f"{where} has unknown fields: {', '.join(unknown)}")
+
+
+def _text(body: Mapping[str, Any], key: str, where: str) -> str:
+    value = body.get(key)
+    if not isinstance(value, str):
+        raise InvalidContract(f"{where}.{key} must be a string")
+    return value
+
+
+def _names(body: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    value = body.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        raise InvalidContract(f"{where}.{key} must be a list of strings")
+    return tuple(value)

@@ -1,0 +1,1 @@
+"""Kubernetes objects as small typed values, and an indexed, read-only collection of them."""

@@ -1,0 +1,501 @@
+"""The border: a Kubernetes object as the API or a manifest holds it becomes a typed value, defaulted as the API server does.
+
+Input may be anything that YAML can say, so every access checks its type; what does not fit raises `MalformedObject`
+with the field's path.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from auditpipeline.api.findings import ObjectRef
+from auditpipeline.world.objects import (
+    NO_LABELS,
+    ConfigMap,
+    Container,
+    ContainerPort,
+    ContainerRole,
+    Endpoint,
+    EndpointSlice,
+    EnvFrom,
+    EnvVar,
+    KeyRef,
+    KubernetesObject,
+    Labels,
+    Mount,
+    Namespace,
+    Pod,
+    PodSpec,
+    PolicyRule,
+    ProjectedFile,
+    Role,
+    RoleBinding,
+    RunningContainer,
+    Selector,
+    SelectorTerm,
+    Service,
+    ServiceAccount,
+    ServicePort,
+    Subject,
+    Volume,
+    Workload,
+)
+
+CLUSTER_SCOPED: Final = frozenset({"Namespace", "ClusterRole", "ClusterRoleBinding"})
+SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
+_TOKEN_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105  (a path)
+
+
+class MalformedObject(ValueError):  # noqa: N818  (reads as a noun where it is raised)
+    """The object does not have the shape of its kind; the text names the field."""
+
+
+def project(obj: Mapping[str, Any]) -> KubernetesObject | None:
+    """The typed value of an object, or None for a kind that no check looks at.
+
+    Raises:
+        MalformedObject: A field has a type that its kind does not allow.
+    """
+    kind = obj.get("kind")
+    api_version = obj.get("apiVersion")
+    if not isinstance(kind, str) or not isinstance(api_version, str):
+        raise MalformedObject("apiVersion and kind must be strings")
+    entry = _PROJECTORS.get((api_version.partition("/")[0] if "/" in api_version else "", kind))
+    if entry is None:
+        return None
+    return entry(obj, object_ref(obj))
+
+
+def object_ref(obj: Mapping[str, Any]) -> ObjectRef:
+    """Kind, namespace (`default` where a namespaced object has none) and name.
+
+    Raises:
+        MalformedObject: The object has no usable name.
+    """
+    meta = _map(obj, "metadata", "metadata")
+    name = _str(meta, "name", "metadata.name")
+    kind = obj["kind"]
+    if not name:
+        raise MalformedObject("metadata.name must be set")
+    namespace = "" if kind in CLUSTER_SCOPED else (_str(meta, "namespace", "metadata.namespace") or "default")
+    return ObjectRef(kind, namespace, name)
+
+
+def epoch(timestamp: object) -> float | None:
+    """Seconds since the epoch of an RFC 3339 timestamp; None for anything else."""
+    if isinstance(timestamp, datetime):
+        return (timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)).timestamp()
+    if not isinstance(timestamp, str):
+        return None
+    try:
+        return datetime.fromisoformat(timestamp).timestamp()
+    except ValueError:
+        return None
+
+
+# --- pods and workloads -------------------------------------------------------------------------------------------
+
+
+def pod_spec(template: Mapping[str, Any], path: str) -> PodSpec:
+    """A pod template (or a pod) with its containers in the order in which they start.
+
+    Raises:
+        MalformedObject: A field has the wrong type.
+    """
+    meta = _map(template, "metadata", f"{path}metadata")
+    spec = _map(template, "spec", f"{path}spec")
+    where = f"{path}spec"
+    containers: list[Container] = []
+    for item in _items(spec, "initContainers", where):
+        role: ContainerRole = "sidecar" if item.get("restartPolicy") == "Always" else "init"
+        containers.append(_container(item, role, f"{where}.initContainers"))
+    containers += [_container(item, "container", f"{where}.containers") for item in _items(spec, "containers", where)]
+    containers += [_container(item, "ephemeral", f"{where}.ephemeralContainers") for item in _items(spec, "ephemeralContainers", where)]
+    automount = spec.get("automountServiceAccountToken")
+    return PodSpec(
+        labels=_labels(meta, "labels", f"{path}metadata.labels"),
+        service_account=_str(spec, "serviceAccountName", where) or _str(spec, "serviceAccount", where) or "default",
+        automount=automount if isinstance(automount, bool) else None,
+        containers=tuple(containers),
+        volumes=tuple(_volume(item, f"{where}.volumes") for item in _items(spec, "volumes", where)),
+        host_network=spec.get("hostNetwork") is True,
+        reloaded=_reloaded(meta),
+    )
+
+
+def _container(item: Mapping[str, Any], role: ContainerRole, path: str) -> Container:
+    name = _str(item, "name", path)
+    where = f"{path}[{name}]"
+    return Container(
+        name=name,
+        role=role,
+        command=_texts(item, "command", where),
+        args=_texts(item, "args", where),
+        env=tuple(_env(entry, f"{where}.env") for entry in _items(item, "env", where)),
+        env_from=tuple(_env_from(entry, f"{where}.envFrom") for entry in _items(item, "envFrom", where)),
+        mounts=tuple(
+            Mount(_str(entry, "name", where), _str(entry, "mountPath", where), _str(entry, "subPath", where) or _str(entry, "subPathExpr", where))
+            for entry in _items(item, "volumeMounts", where)
+        ),
+        ports=tuple(
+            ContainerPort(_str(entry, "name", where), _int(entry, "containerPort", where), _str(entry, "protocol", where) or "TCP")
+            for entry in _items(item, "ports", where)
+        ),
+    )
+
+
+def _env(entry: Mapping[str, Any], path: str) -> EnvVar:
+    name = _str(entry, "name", path)
+    source = entry.get("valueFrom")
+    if source is None:
+        value = entry.get("value")
+        # A number or boolean without quotes is refused by the API server; its text is still what the author meant.
+        return EnvVar(name, "" if value is None else _scalar(value, f"{path}[{name}].value"))
+    body = _as_map(source, f"{path}[{name}].valueFrom")
+    if "configMapKeyRef" in body:
+        return EnvVar(name, config_map=_key_ref(_map(body, "configMapKeyRef", path), path))
+    if "secretKeyRef" in body:
+        return EnvVar(name, secret=_key_ref(_map(body, "secretKeyRef", path), path))
+    return EnvVar(name)
+
+
+def _key_ref(body: Mapping[str, Any], path: str) -> KeyRef:
+    return KeyRef(_str(body, "name", path), _str(body, "key", path), body.get("optional") is True)
+
+
+def _env_from(entry: Mapping[str, Any], path: str) -> EnvFrom:
+    config_map = _map(entry, "configMapRef", path)
+    secret = _map(entry, "secretRef", path)
+    return EnvFrom(
+        _str(entry, "prefix", path),
+        _str(config_map, "name", path),
+        _str(secret, "name", path),
+        config_map.get("optional") is True or secret.get("optional") is True,
+    )
+
+
+def _volume(item: Mapping[str, Any], path: str) -> Volume:
+    name = _str(item, "name", path)
+    where = f"{path}[{name}]"
+    if "configMap" in item:
+        return Volume(name, _config_files(_map(item, "configMap", where), where), opaque=False)
+    if "hostPath" in item:
+        return Volume(name, host_path=_str(_map(item, "hostPath", where), "path", where))
+    if "projected" in item:
+        files: list[ProjectedFile] = []
+        opaque = token = False
+        for source in _items(_map(item, "projected", where), "sources", where):
+            if "configMap" in source:
+                files += _config_files(_map(source, "configMap", where), where)
+            else:
+                opaque = True
+                token = token or "serviceAccountToken" in source
+        return Volume(name, tuple(files), opaque=opaque, token=token)
+    return Volume(name)
+
+
+def _config_files(body: Mapping[str, Any], path: str) -> tuple[ProjectedFile, ...]:
+    name = _str(body, "name", path)
+    optional = body.get("optional") is True
+    items = _items(body, "items", path)
+    if not items:
+        return (ProjectedFile(name, "", "", optional),)
+    return tuple(ProjectedFile(name, _str(item, "key", path), _str(item, "path", path), optional) for item in items)
+
+
+def _templated(obj: Mapping[str, Any], ref: ObjectRef) -> Workload:
+    spec = _map(obj, "spec", "spec")
+    replicas = spec.get("replicas", 1) if ref.kind in {"Deployment", "StatefulSet", "ReplicaSet"} else None
+    if replicas is not None and (not isinstance(replicas, int) or isinstance(replicas, bool)):
+        raise MalformedObject("spec.replicas must be a number")
+    return Workload(
+        ref=ref,
+        replicas=replicas,
+        selector=label_selector(_map(spec, "selector", "spec.selector"), "spec.selector"),
+        pod=pod_spec(_map(spec, "template", "spec.template"), "spec.template."),
+        template_path="spec.template.spec",
+        reloaded=_reloaded(_map(obj, "metadata", "metadata")),
+        owner=_owner(obj),
+    )
+
+
+def _cron_job(obj: Mapping[str, Any], ref: ObjectRef) -> Workload:
+    job = _map(_map(obj, "spec", "spec"), "jobTemplate", "spec.jobTemplate")
+    template = _map(_map(job, "spec", "spec.jobTemplate.spec"), "template", "spec.jobTemplate.spec.template")
+    path = "spec.jobTemplate.spec.template."
+    return Workload(ref, None, (), pod_spec(template, path), f"{path}spec", _reloaded(_map(obj, "metadata", "metadata")))
+
+
+def _pod(obj: Mapping[str, Any], ref: ObjectRef) -> Pod | Workload:
+    if "status" not in obj or _owner(obj) is None:
+        # A manifest's Pod, or one that nothing owns, is its own workload.
+        spec = pod_spec(obj, "")
+        return Workload(ref, 1, (), spec, "spec", spec.reloaded)
+    meta = _map(obj, "metadata", "metadata")
+    spec_body = _map(obj, "spec", "spec")
+    status = _map(obj, "status", "status")
+    running: list[RunningContainer] = []
+    for item in _items(status, "containerStatuses", "status") + _items(status, "initContainerStatuses", "status"):
+        started = epoch(_map(_map(item, "state", "status"), "running", "status").get("startedAt"))
+        if started is not None:
+            running.append(RunningContainer(_str(item, "name", "status"), started))
+    return Pod(
+        ref=ref,
+        uid=_str(meta, "uid", "metadata"),
+        labels=_labels(meta, "labels", "metadata.labels"),
+        owner=_owner(obj),
+        ip=_str(status, "podIP", "status"),
+        phase=_str(status, "phase", "status"),
+        ready=any(item.get("type") == "Ready" and item.get("status") == "True" for item in _items(status, "conditions", "status")),
+        terminating="deletionTimestamp" in meta,
+        host_network=spec_body.get("hostNetwork") is True,
+        running=tuple(running),
+    )
+
+
+def _owner(obj: Mapping[str, Any]) -> ObjectRef | None:
+    meta = _map(obj, "metadata", "metadata")
+    for owner in _items(meta, "ownerReferences", "metadata"):
+        if owner.get("controller") is True:
+            return ObjectRef(
+                _str(owner, "kind", "metadata.ownerReferences"),
+                _str(meta, "namespace", "metadata.namespace"),
+                _str(owner, "name", "metadata.ownerReferences"),
+            )
+    return None
+
+
+# --- configuration and services -----------------------------------------------------------------------------------
+
+
+def _config_map(obj: Mapping[str, Any], ref: ObjectRef) -> ConfigMap:
+    data = _map(obj, "data", "data")
+    return ConfigMap(
+        ref=ref,
+        data={str(key): _scalar(value, f"data[{key}]") for key, value in data.items()},
+        binary=frozenset(map(str, _map(obj, "binaryData", "binaryData"))),
+        written=_last_write(_map(obj, "metadata", "metadata")),
+    )
+
+
+def _last_write(meta: Mapping[str, Any]) -> float | None:
+    times = [epoch(entry.get("time")) for entry in _items(meta, "managedFields", "metadata")]
+    times.append(epoch(meta.get("creationTimestamp")))
+    return max((time for time in times if time is not None), default=None)
+
+
+def _service(obj: Mapping[str, Any], ref: ObjectRef) -> Service:
+    spec = _map(obj, "spec", "spec")
+    ports = []
+    for item in _items(spec, "ports", "spec"):
+        number = _int(item, "port", "spec.ports")
+        target = item.get("targetPort", number)
+        if not isinstance(target, int | str) or isinstance(target, bool):
+            raise MalformedObject("spec.ports.targetPort must be a number or a name")
+        node_port = item.get("nodePort")
+        ports.append(
+            ServicePort(
+                _str(item, "name", "spec.ports"),
+                number,
+                int(target) if isinstance(target, str) and target.isdigit() else (target or number),
+                _str(item, "protocol", "spec.ports") or "TCP",
+                node_port if isinstance(node_port, int) else None,
+            )
+        )
+    external = _str(spec, "type", "spec") == "ExternalName"
+    cluster_ip = _str(spec, "clusterIP", "spec")
+    selector = _labels(spec, "selector", "spec.selector")
+    return Service(
+        ref=ref,
+        selector=selector or None,
+        ports=tuple(ports),
+        headless=cluster_ip == "None",
+        external_name=_str(spec, "externalName", "spec") if external else "",
+        cluster_ips=_texts(spec, "clusterIPs", "spec") or ((cluster_ip,) if cluster_ip else ()),
+        publish_not_ready=spec.get("publishNotReadyAddresses") is True,
+    )
+
+
+def _endpoint_slice(obj: Mapping[str, Any], ref: ObjectRef) -> EndpointSlice:
+    endpoints = []
+    for item in _items(obj, "endpoints", "endpoints"):
+        target = _map(item, "targetRef", "endpoints")
+        ready = _map(item, "conditions", "endpoints").get("ready")
+        endpoints.append(Endpoint(ready is not False, _str(target, "name", "endpoints") if target.get("kind") == "Pod" else ""))
+    meta = _map(obj, "metadata", "metadata")
+    return EndpointSlice(
+        ref=ref,
+        service=_labels(meta, "labels", "metadata.labels").get(SERVICE_NAME_LABEL, ""),
+        endpoints=tuple(endpoints),
+        ports=tuple(item["port"] for item in _items(obj, "ports", "ports") if isinstance(item.get("port"), int)),
+    )
+
+
+def _namespace(obj: Mapping[str, Any], ref: ObjectRef) -> Namespace:
+    meta = _map(obj, "metadata", "metadata")
+    # The API server puts this label on every Namespace.
+    labels = {**_labels(meta, "labels", "metadata.labels"), "kubernetes.io/metadata.name": ref.name}
+    return Namespace(ref, labels)
+
+
+# --- identity and access ------------------------------------------------------------------------------------------
+
+
+def _service_account(obj: Mapping[str, Any], ref: ObjectRef) -> ServiceAccount:
+    automount = obj.get("automountServiceAccountToken")
+    return ServiceAccount(ref, automount if isinstance(automount, bool) else None)
+
+
+def _role(obj: Mapping[str, Any], ref: ObjectRef) -> Role:
+    meta = _map(obj, "metadata", "metadata")
+    aggregation = _map(obj, "aggregationRule", "aggregationRule")
+    return Role(
+        ref=ref,
+        rules=tuple(
+            PolicyRule(
+                frozenset(_texts(item, "verbs", "rules")),
+                frozenset(_texts(item, "apiGroups", "rules")),
+                frozenset(_texts(item, "resources", "rules")),
+                frozenset(_texts(item, "resourceNames", "rules")),
+            )
+            for item in _items(obj, "rules", "rules")
+        ),
+        labels=_labels(meta, "labels", "metadata.labels"),
+        aggregates=tuple(
+            label_selector(item, "aggregationRule.clusterRoleSelectors")
+            for item in _items(aggregation, "clusterRoleSelectors", "aggregationRule")
+        ),
+    )
+
+
+def _binding(obj: Mapping[str, Any], ref: ObjectRef) -> RoleBinding:
+    role = _map(obj, "roleRef", "roleRef")
+    role_kind = _str(role, "kind", "roleRef.kind")
+    return RoleBinding(
+        ref=ref,
+        role=ObjectRef(role_kind, "" if role_kind == "ClusterRole" else ref.namespace, _str(role, "name", "roleRef.name")),
+        subjects=tuple(_subject(item, ref) for item in _items(obj, "subjects", "subjects")),
+    )
+
+
+def _subject(item: Mapping[str, Any], binding: ObjectRef) -> Subject:
+    kind = _str(item, "kind", "subjects")
+    name = _str(item, "name", "subjects")
+    if kind == "ServiceAccount":
+        # A RoleBinding's own namespace stands in for one that is left out.
+        return Subject(kind, _str(item, "namespace", "subjects") or binding.namespace, name)
+    user = name.split(":")
+    if kind == "User" and len(user) == 4 and user[:2] == ["system", "serviceaccount"]:
+        return Subject("ServiceAccount", user[2], user[3])
+    return Subject(kind, "", name)
+
+
+# --- reading with types -------------------------------------------------------------------------------------------
+
+
+def label_selector(body: Mapping[str, Any], path: str) -> Selector:
+    """The requirements of a LabelSelector; an empty one matches everything.
+
+    Raises:
+        MalformedObject: A field has the wrong type.
+    """
+    terms = [SelectorTerm(key, "In", (value,)) for key, value in _labels(body, "matchLabels", path).items()]
+    terms += [
+        SelectorTerm(_str(item, "key", path), _str(item, "operator", path), _texts(item, "values", path))
+        for item in _items(body, "matchExpressions", path)
+    ]
+    return tuple(terms)
+
+
+_EMPTY: Final[Mapping[str, Any]] = NO_LABELS
+
+
+def _as_map(value: object, path: str) -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return value
+    raise MalformedObject(f"{path} must be an object")
+
+
+def _map(body: Mapping[str, Any], key: str, path: str) -> Mapping[str, Any]:
+    value = body.get(key)
+    if value is None:
+        return _EMPTY
+    if isinstance(value, Mapping):
+        return value
+    raise MalformedObject(f"{path} must be an object")
+
+
+def _items(body: Mapping[str, Any], key: str, path: str) -> list[Mapping[str, Any]]:
+    value = body.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+        raise MalformedObject(f"{path}.{key} must be a list of objects")
+    return value
+
+
+def _texts(body: Mapping[str, Any], key: str, path: str) -> tuple[str, ...]:
+    value = body.get(key)
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise MalformedObject(f"{path}.{key} must be a list of strings")
+    return tuple(_scalar(item, f"{path}.{key}") for item in value)
+
+
+def _str(body: Mapping[str, Any], key: str, path: str) -> str:
+    value = body.get(key)
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return _scalar(value, path)
+
+
+def _int(body: Mapping[str, Any], key: str, path: str) -> int:
+    value = body.get(key)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise MalformedObject(f"{path}.{key} must be a number")
+    return value
+
+
+def _scalar(value: object, path: str) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return ""
+    if isinstance(value, int | float):
+        return str(value)
+    raise MalformedObject(f"{path} must be a string")
+
+
+def _labels(body: Mapping[str, Any], key: str, path: str) -> Labels:
+    value = _map(body, key, path)
+    return {str(name): _scalar(item, f"{path}[{name}]") for name, item in value.items()} if value else NO_LABELS
+
+
+def _reloaded(meta: Mapping[str, Any]) -> bool:
+    return any(".stakater.com/" in key for key in _labels(meta, "annotations", "metadata.annotations"))
+
+
+_RBAC: Final = "rbac.authorization.k8s.io"
+_PROJECTORS: Final[Mapping[tuple[str, str], Callable[[Mapping[str, Any], ObjectRef], KubernetesObject]]] = {
+    ("", "ConfigMap"): _config_map,
+    ("", "Namespace"): _namespace,
+    ("", "Pod"): _pod,
+    ("", "Service"): _service,
+    ("", "ServiceAccount"): _service_account,
+    ("apps", "DaemonSet"): _templated,
+    ("apps", "Deployment"): _templated,
+    ("apps", "ReplicaSet"): _templated,
+    ("apps", "StatefulSet"): _templated,
+    ("batch", "CronJob"): _cron_job,
+    ("batch", "Job"): _templated,
+    ("discovery.k8s.io", "EndpointSlice"): _endpoint_slice,
+    (_RBAC, "ClusterRole"): _role,
+    (_RBAC, "ClusterRoleBinding"): _binding,
+    (_RBAC, "Role"): _role,
+    (_RBAC, "RoleBinding"): _binding,
+}
