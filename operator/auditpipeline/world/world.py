@@ -206,7 +206,7 @@ class World:
         if old == obj:
             return set()
         changed = self.drop(obj.ref)
-        table = self.workloads if isinstance(obj, Workload) else self.table(obj.ref.kind)
+        table: Table[Any] = self.workloads if isinstance(obj, Workload) else self.table(obj.ref.kind)
         table.put(obj)
         keys = _index_keys(obj)
         self._index.add(obj.ref, keys)
@@ -217,7 +217,7 @@ class World:
         obj = self.find(ref)
         if obj is None:
             return set()
-        table = self.workloads if isinstance(obj, Workload) else self.table(ref.kind)
+        table: Table[Any] = self.workloads if isinstance(obj, Workload) else self.table(ref.kind)
         table.drop(ref)
         keys = _index_keys(obj)
         self._index.remove(ref, keys)
