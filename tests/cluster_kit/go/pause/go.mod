@@ -1,0 +1,3 @@
+module auditpipeline.dev/tests/pause
+
+go 1.26.0
