@@ -21,6 +21,12 @@ class ConditionType(StrEnum):
         return _QUESTIONS[self]
 
 
+    @property
+    def affirmation(self) -> str:
+        """The answer when the hop is in order."""
+        return _AFFIRMATIONS[self]
+
+
 _QUESTIONS: Final = {
     ConditionType.CONFIG_RESOLVED: "Is a store URL set where the emitter really reads it, and are the ConfigMaps and keys there?",
     ConditionType.SERVICE_RESOLVED: "Does the host name a real Service that exposes the URL's port?",
@@ -31,8 +37,24 @@ _QUESTIONS: Final = {
     ConditionType.READY: "Are all hops in order?",
 }
 
+_AFFIRMATIONS: Final = {
+    ConditionType.CONFIG_RESOLVED: "Each emitter's store URL is set where the emitter reads it.",
+    ConditionType.SERVICE_RESOLVED: "Each store URL names the store's Service and a port that it exposes.",
+    ConditionType.ENDPOINTS_READY: "The Service leads to the store's pods.",
+    ConditionType.ENVIRONMENT_CLEAN: "Nothing of a developer's or CI host leaks into the pods.",
+    ConditionType.IDENTITY_BOUND: "Each pod runs as a ServiceAccount that exists.",
+    ConditionType.ACCESS_GRANTED: "The store lets each emitter in.",
+    ConditionType.READY: "All hops are in order; no event has been read back yet.",
+}
+
 HOPS: Final = tuple(condition for condition in ConditionType if condition is not ConditionType.READY)
 """The hops this version judges, in path order."""
+
+
+RECONCILING: Final = "Reconciling"
+STALLED: Final = "Stalled"
+SUSPENDED: Final = "Suspended"
+"""Abnormal-true conditions of kstatus: present only while True, never both of the first two."""
 
 
 class Status(StrEnum):

@@ -92,6 +92,9 @@ class Reason(Enum):
         "A host without a namespace is looked up in the emitter's own namespace; the Service stands in another one.",
     )
     PORT_NOT_EXPOSED = _error("PortNotExposed", C.SERVICE_RESOLVED, "The Service does not expose the URL's port.")
+    SERVICE_NOT_THE_STORE = _error(
+        "ServiceNotTheStore", C.SERVICE_RESOLVED, "The URL leads to a Service that exists, but that is not the pipeline's store."
+    )
     LOOPBACK_HOST = _error("LoopbackHost", C.SERVICE_RESOLVED, "localhost inside a pod is the pod itself, and a host gateway name works on one machine only.")
     CLUSTER_DOMAIN_MISMATCH = _error(
         "ClusterDomainMismatch", C.SERVICE_RESOLVED, "The host ends in another cluster domain than this cluster's, so its name does not resolve."

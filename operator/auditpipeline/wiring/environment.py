@@ -120,7 +120,7 @@ def config_map_value(world: World, namespace: str, ref: KeyRef, reader: Place) -
             None,
             Missing(
                 Reason.CONFIG_MAP_NOT_FOUND,
-                f'ConfigMap "{ref.name}" does not exist in namespace {namespace}',
+                f'ConfigMap "{ref.name}" does not exist in namespace {namespace}.',
                 reader,
                 expected=f"ConfigMap {target.name} with key {ref.key}" if ref.key else f"ConfigMap {target.name}",
                 found="no such ConfigMap",
@@ -138,7 +138,7 @@ def config_map_value(world: World, namespace: str, ref: KeyRef, reader: Place) -
             None,
             Missing(
                 Reason.CONFIG_UNPARSABLE,
-                f'Key "{ref.key}" of ConfigMap {ref.name} stands in binaryData, so no URL can be read from it',
+                f'Key "{ref.key}" of ConfigMap {ref.name} stands in binaryData, so no URL can be read from it.',
                 Place(config_map.ref, f"binaryData[{ref.key}]"),
                 expected="text under data",
                 found="binaryData",
@@ -151,7 +151,7 @@ def config_map_value(world: World, namespace: str, ref: KeyRef, reader: Place) -
         None,
         Missing(
             Reason.CONFIG_MAP_KEY_NOT_FOUND,
-            f'ConfigMap {ref.name} has no key "{ref.key}"; it has {listed(keys) or "none"}',
+            f'ConfigMap {ref.name} has no key "{ref.key}"; it has {listed(keys) or "none"}.',
             place,
             expected=f"key {ref.key}",
             found=f"keys {listed(keys)}" if keys else "no keys",

@@ -331,6 +331,22 @@ def _endpoint_slice(obj: Mapping[str, Any], ref: ObjectRef) -> EndpointSlice:
     )
 
 
+def _endpoints(obj: Mapping[str, Any], ref: ObjectRef) -> EndpointSlice:
+    # The API server mirrors hand-written Endpoints into slices.
+    subsets = _items(obj, "subsets", "subsets")
+    return EndpointSlice(
+        ref=ObjectRef("EndpointSlice", ref.namespace, ref.name),
+        service=ref.name,
+        endpoints=tuple(
+            Endpoint(ready, _str(_map(item, "targetRef", "subsets"), "name", "subsets"))
+            for subset in subsets
+            for ready, key in ((True, "addresses"), (False, "notReadyAddresses"))
+            for item in _items(subset, key, "subsets")
+        ),
+        ports=tuple(_int(port, "port", "subsets") for subset in subsets for port in _items(subset, "ports", "subsets")),
+    )
+
+
 def _namespace(obj: Mapping[str, Any], ref: ObjectRef) -> Namespace:
     meta = _map(obj, "metadata", "metadata")
     # The API server puts this label on every Namespace.
@@ -483,6 +499,7 @@ def _reloaded(meta: Mapping[str, Any]) -> bool:
 _RBAC: Final = "rbac.authorization.k8s.io"
 _PROJECTORS: Final[Mapping[tuple[str, str], Callable[[Mapping[str, Any], ObjectRef], KubernetesObject]]] = {
     ("", "ConfigMap"): _config_map,
+    ("", "Endpoints"): _endpoints,
     ("", "Namespace"): _namespace,
     ("", "Pod"): _pod,
     ("", "Service"): _service,

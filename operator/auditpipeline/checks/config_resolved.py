@@ -1,0 +1,166 @@
+"""Hop 1: is a store URL set where the emitter really reads it, and are the ConfigMaps and keys there?"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from auditpipeline.api.conditions import ConditionType
+from auditpipeline.api.findings import Finding, Outcome, Unknown
+from auditpipeline.api.reasons import Reason
+from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, blocked, from_missing
+from auditpipeline.wiring.resolve import Emitter
+from auditpipeline.wiring.sources import UrlSource, config_file_not_mounted
+
+HOP: Final = ConditionType.CONFIG_RESOLVED
+
+
+def url_not_found(given: Given, emitter: Emitter) -> Iterator[Outcome]:
+    """No place that the emitter reads holds a URL."""
+    if emitter.winner is not None:
+        return
+    if emitter.workload is None:
+        yield blocked(HOP, ConditionType.IDENTITY_BOUND, f"The URL of {emitter.name} is read from {emitter.ref}, which does not exist.", emitter.name)
+        return
+    missing = config_file_not_mounted(given.world, emitter.workload, emitter.spec.container)
+    if missing is not None:
+        yield from_missing(emitter, missing, HOP)
+        return
+    volumes = [file.config_map for volume in emitter.workload.pod.volumes for file in volume.files if not file.optional]
+    for name in dict.fromkeys(volumes):
+        if given.world.config_map(emitter.ref.namespace, name) is None:
+            gap = given.world.gap("ConfigMap", emitter.ref.namespace)
+            if gap is not None:
+                yield Unknown(HOP, gap[0], gap[1], emitter.name)
+                return
+            yield _finding(
+                emitter,
+                Reason.CONFIG_MAP_NOT_FOUND,
+                f'ConfigMap "{name}" does not exist in namespace {emitter.ref.namespace}, but {emitter.ref} mounts it.',
+                field=f"{emitter.workload.template_path}.volumes",
+                expected=f"ConfigMap {name}",
+                found="no such ConfigMap",
+                fix=f"create ConfigMap {name} in namespace {emitter.ref.namespace}",
+            )
+            return
+    what = _declared(emitter)
+    yield _finding(
+        emitter,
+        Reason.URL_NOT_FOUND,
+        f"No store URL is set for {emitter.ref}: {what}.",
+        field=emitter.workload.template_path,
+        expected="a store URL in an argument, a variable or a mounted configuration file",
+        found="none",
+        fix=f'set the store URL, or say where it stands in spec.emitters of AuditPipeline "{given.wiring.pipeline.ref.name}"',
+    )
+
+
+def value_unreadable(given: Given, emitter: Emitter) -> Iterator[Outcome]:  # noqa: ARG001  (one signature for all checks)
+    """The place is known, but the ConfigMap, key or path is not there."""
+    for source in _winners(emitter):
+        if source.missing is not None:
+            yield from_missing(emitter, source.missing, HOP)
+
+
+def url_unusable(given: Given, emitter: Emitter) -> Iterator[Outcome]:  # noqa: ARG001  (one signature for all checks)
+    """The value is no URL that a client could use."""
+    for source in _winners(emitter):
+        if source.problem is not None:
+            yield Finding(
+                source.problem.reason,
+                f"The store URL of {emitter.name} {source.problem.message}.",
+                source.place.object,
+                source.place.field,
+                expected=source.problem.expected,
+                found=f"a value that {source.problem.message}",
+                fix="set a URL such as " + _example(given),
+                emitter=emitter.name,
+                workload=emitter.ref,
+            )
+
+
+def url_sources_disagree(given: Given, emitter: Emitter) -> Iterator[Outcome]:  # noqa: ARG001  (one signature for all checks)
+    """Two places set different URLs; only one of them counts."""
+    winner = emitter.winner
+    if winner is None or winner.endpoint is None:
+        return
+    for other in emitter.sources:
+        if other.use == "events" and other.container == winner.container and other.endpoint not in {None, winner.endpoint}:
+            yield Finding(
+                Reason.URL_SOURCES_DISAGREE,
+                f"{emitter.ref} has two store URLs: {winner.description} says {winner.endpoint} and wins, "
+                f"{other.description} says {other.endpoint}.",
+                other.place.object,
+                other.place.field,
+                expected=str(winner.endpoint),
+                found=str(other.endpoint),
+                fix="set both to the same URL, or remove the one that is not used",
+                emitter=emitter.name,
+                workload=emitter.ref,
+            )
+
+
+def config_not_reloaded(given: Given, emitter: Emitter) -> Iterator[Outcome]:
+    """A running container started before its URL last changed.
+
+    A variable is fixed when its container starts and programs read their configuration file at start, so the container's
+    start counts. The moment of change is the API server's own time of the write that changed the value.
+    """
+    since = given.url_since.get(emitter.name)
+    workload = emitter.workload
+    source = emitter.winner
+    if since is None or workload is None or source is None or source.place.object.kind != "ConfigMap":
+        return
+    if not given.evidence.live or workload.reloaded or workload.pod.reloaded:
+        return
+    names = {container.name for container in workload.pod.containers if container.runs and source.container in {"", container.name}}
+    stale = [
+        pod
+        for pod in given.world.pods_of(workload)
+        if not pod.terminating and any(running.name in names and running.started < since for running in pod.running)
+    ]
+    if stale:
+        yield _finding(
+            emitter,
+            Reason.CONFIG_NOT_RELOADED,
+            f"{emitter.ref} runs pods that started before its store URL in {source.description} was changed; they still use the old one.",
+            field=emitter.workload.template_path if emitter.workload else "",
+            expected="pods started after the change",
+            found="pods started before it",
+            fix=f"kubectl -n {emitter.ref.namespace} rollout restart {emitter.ref.kind.lower()}/{emitter.ref.name}",
+        )
+
+
+CHECKS: Final[tuple[EmitterCheck, ...]] = (
+    url_not_found,         # no place holds a URL
+    value_unreadable,      # a place is named, what it names is not there
+    url_unusable,          # it is there, and is no URL
+    url_sources_disagree,  # there are two, and they differ
+    config_not_reloaded,   # it is right, and the running pods do not know it
+)
+STORE_CHECKS: Final[tuple[StoreCheck, ...]] = ()
+
+
+def _winners(emitter: Emitter) -> list[UrlSource]:
+    winners: dict[str, UrlSource] = {}
+    for source in emitter.sources:
+        winners.setdefault(source.use, source)
+    return list(winners.values())
+
+
+def _declared(emitter: Emitter) -> str:
+    url = emitter.spec.url
+    if url is not None and url.env:
+        return f"no container has a variable {url.env}"
+    if url is not None and url.arg:
+        return f"no container has an argument {url.arg}"
+    return "neither its arguments, nor its variables, nor its mounted configuration files hold one"
+
+
+def _example(given: Given) -> str:
+    service = given.store.service
+    if service is None or not service.ports:
+        return "http://data-storage-service.<namespace>.svc.cluster.local:8080"
+    return f"http://{service.dns_name}:{service.ports[0].port}"
+
+
+def _finding(emitter: Emitter, reason: Reason, message: str, *, field: str, expected: str, found: str, fix: str) -> Finding:
+    return Finding(reason, message, emitter.ref, field, expected, found, fix, emitter.name, emitter.ref)

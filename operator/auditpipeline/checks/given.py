@@ -1,0 +1,89 @@
+"""What every check is given, and how it says what it found."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from auditpipeline.api.conditions import ConditionType
+from auditpipeline.api.findings import Finding, ObjectRef, Outcome, Unknown
+from auditpipeline.api.reasons import Reason, blocked_by
+from auditpipeline.wiring.environment import Missing
+from auditpipeline.wiring.resolve import Emitter, Store, Wiring
+from auditpipeline.world.evidence import Evidence
+from auditpipeline.world.objects import Workload
+from auditpipeline.world.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A resolved pipeline in its world, with what probes know.
+
+    Attributes:
+        url_since: When each emitter's URL was last seen to change, by emitter; absent where no change was seen.
+    """
+
+    world: World
+    wiring: Wiring
+    evidence: Evidence
+    url_since: dict[str, float]
+
+    @property
+    def store(self) -> Store:
+        """The pipeline's store."""
+        return self.wiring.store
+
+
+EmitterCheck = Callable[[Given, Emitter], Iterable[Outcome]]
+StoreCheck = Callable[[Given], Iterable[Outcome]]
+
+
+def from_missing(emitter: Emitter, missing: Missing, check: ConditionType) -> Outcome:
+    """A value that could not be read: a finding, or a gap where that is no fault."""
+    if missing.reason.check is check and missing.reason.weight in {"Error", "Warning"}:
+        return Finding(
+            missing.reason,
+            missing.message,
+            missing.place.object,
+            missing.place.field,
+            missing.expected,
+            missing.found,
+            missing.fix,
+            emitter.name,
+            emitter.ref,
+        )
+    return Unknown(check, missing.reason, missing.message, emitter.name)
+
+
+def blocked(check: ConditionType, cause: ConditionType, message: str, emitter: str = "") -> Unknown:
+    """The hop cannot be judged because of an earlier one."""
+    return Unknown(check, blocked_by(cause), message, emitter)
+
+
+def nothing_known(check: ConditionType, gap: tuple[Reason, str], emitter: str = "") -> Unknown:
+    """An absence that proves nothing."""
+    return Unknown(check, gap[0], gap[1], emitter)
+
+
+def did_you_mean(name: str, candidates: Iterable[str], *, likely: str = "") -> str:
+    """The name that was probably meant: the likely one, else the closest in spelling; empty if none comes near."""
+    if likely:
+        return likely
+    close = get_close_matches(name, sorted(set(candidates)), n=1, cutoff=0.6)
+    return close[0] if close else ""
+
+
+def store_workload(given: Given) -> ObjectRef | None:
+    """The store's workload, for findings about the store."""
+    return given.store.workloads[0].ref if given.store.workloads else None
+
+
+def all_workloads(given: Given) -> Iterator[tuple[str, Workload]]:
+    """Each workload of the pipeline once, with the emitter's name; an empty one for the store's."""
+    seen: set[ObjectRef] = set()
+    for workload in given.store.workloads:
+        seen.add(workload.ref)
+        yield "", workload
+    for emitter in given.wiring.emitters:
+        if emitter.workload is not None and emitter.ref not in seen:
+            seen.add(emitter.ref)
+            yield emitter.name, emitter.workload

@@ -1,0 +1,339 @@
+"""Hop 2: does the URL name a real Service, and does that Service expose its port?
+
+A host is judged by what cluster DNS would answer in the emitter's pod: `wiring.dns` has applied the search path before
+it reaches this module. Where the host is wrong, the port is still judged, against the store that is meant.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from auditpipeline.api.conditions import ConditionType
+from auditpipeline.api.findings import Finding, ObjectRef, Outcome, Unknown
+from auditpipeline.api.reasons import Reason
+from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, blocked, did_you_mean, nothing_known
+from auditpipeline.wiring.dns import CLUSTER_DOMAIN, HostKind
+from auditpipeline.wiring.environment import listed
+from auditpipeline.wiring.resolve import ADMIT_LABEL, Emitter, Target
+from auditpipeline.world.objects import Service, ServicePort
+
+HOP: Final = ConditionType.SERVICE_RESOLVED
+_NOT_THE_API: Final = ("metric", "health", "pprof", "debug", "prom")
+
+
+def not_permitted(given: Given) -> Iterator[Outcome]:
+    """The store's namespace has not opted in; nothing of it may be shown."""
+    if not given.store.permitted:
+        namespace = given.wiring.pipeline.ref.namespace
+        yield Unknown(
+            HOP,
+            Reason.NOT_PERMITTED,
+            f"Namespace {given.store.namespace} does not admit pipelines of namespace {namespace}: its owner may set the label "
+            f'{ADMIT_LABEL}{namespace}: "true" on it.',
+        )
+
+
+def store_service_not_found(given: Given) -> Iterator[Outcome]:
+    """The Service that the pipeline names does not exist."""
+    store = given.store
+    if store.service is not None or not store.permitted:
+        return
+    gap = given.world.gap("Service", store.namespace)
+    if gap is not None:
+        yield nothing_known(HOP, gap)
+        return
+    nearby = _names(given, store.namespace)
+    meant = did_you_mean(store.service_ref.name, nearby)
+    elsewhere = [] if meant else _elsewhere(given, store.service_ref.name, {store.namespace})
+    if elsewhere:
+        yield Finding(
+            Reason.SERVICE_IN_OTHER_NAMESPACE,
+            f"Service {store.service_ref.name} does not exist in namespace {store.namespace}; one of that name stands in {listed(elsewhere)}.",
+            given.wiring.pipeline.ref,
+            "spec.store.serviceRef.namespace",
+            expected=f"namespace {elsewhere[0]}",
+            found=f"namespace {store.namespace}",
+            fix=f"set spec.store.serviceRef.namespace to {elsewhere[0]}, or deploy the store to {store.namespace}",
+        )
+        return
+    yield Finding(
+        Reason.SERVICE_NOT_FOUND,
+        f'Service "{store.service_ref.name}" does not exist in namespace {store.namespace}{_suggest(meant)}',
+        given.wiring.pipeline.ref,
+        "spec.store.serviceRef.name",
+        expected=f"a Service named {store.service_ref.name}",
+        found=f"Services {listed(nearby)}" if nearby else "no Service",
+        fix=f"set spec.store.serviceRef.name to {meant}" if meant else f"create Service {store.service_ref.name} in namespace {store.namespace}",
+    )
+
+
+def host_not_a_service(given: Given, emitter: Emitter) -> Iterator[Outcome]:
+    """The host means something else than a Service: the pod itself, an address, another domain."""
+    for target in emitter.targets:
+        endpoint = target.endpoint
+        match target.host.kind:
+            case HostKind.LOOPBACK:
+                if not _served_by_own_pod(emitter, endpoint.port):
+                    yield _finding(
+                        given,
+                        emitter,
+                        target,
+                        Reason.LOOPBACK_HOST,
+                        f"Host {endpoint.host} means the pod of {emitter.ref} itself, or one machine only; the store is not there.",
+                        expected="the name of the store's Service",
+                        found=endpoint.host,
+                    )
+            case HostKind.ADDRESS:
+                yield from _address(given, emitter, target)
+            case HostKind.OTHER_DOMAIN:
+                yield _finding(
+                    given,
+                    emitter,
+                    target,
+                    Reason.CLUSTER_DOMAIN_MISMATCH,
+                    f"Host {endpoint.host} ends in cluster domain {target.host.domain}; this cluster's is {CLUSTER_DOMAIN}, so the name does not resolve.",
+                    expected=CLUSTER_DOMAIN,
+                    found=target.host.domain,
+                )
+            case HostKind.EXTERNAL:
+                yield Unknown(HOP, Reason.EXTERNAL_HOST, f"Host {endpoint.host} of {emitter.name} lies outside the cluster.", emitter.name)
+            case _:
+                pass
+
+
+def service_not_found(given: Given, emitter: Emitter) -> Iterator[Outcome]:
+    """The host is a name of this cluster, and no Service has it."""
+    for target in emitter.targets:
+        host = target.host
+        if host.kind is not HostKind.SERVICE or target.service is not None:
+            continue
+        store = given.store
+        if (host.namespace, host.service) == (store.namespace, store.service_ref.name):
+            # One cause, told once, at the Service that the pipeline names.
+            continue
+        if not store.permitted and host.namespace != emitter.ref.namespace:
+            yield blocked(HOP, HOP, f"Namespace {host.namespace} has not opted in.", emitter.name)
+            continue
+        endpoint = target.endpoint
+        elsewhere = _elsewhere(given, host.service, {host.namespace})
+        if host.ambiguous and not elsewhere and not _namespace_known(given, host.namespace):
+            yield Unknown(HOP, Reason.EXTERNAL_HOST, f"Host {endpoint.host} of {emitter.name} lies outside the cluster.", emitter.name)
+        elif elsewhere and host.short:
+            yield _finding(
+                given,
+                emitter,
+                target,
+                Reason.SHORT_NAME_ACROSS_NAMESPACES,
+                f'Host "{host.service}" carries no namespace, so it is looked up in {host.namespace}; the Service stands in {listed(elsewhere)}.',
+                expected=f"{host.service}.{elsewhere[0]}",
+                found=host.service,
+            )
+        elif elsewhere:
+            yield _finding(
+                given,
+                emitter,
+                target,
+                Reason.SERVICE_IN_OTHER_NAMESPACE,
+                f'Service "{host.service}" does not exist in namespace {host.namespace}; one of that name stands in {listed(elsewhere)}.',
+                expected=f"namespace {elsewhere[0]}",
+                found=f"namespace {host.namespace}",
+            )
+        else:
+            yield from _nowhere(given, emitter, target)
+
+
+def service_not_the_store(given: Given, emitter: Emitter) -> Iterator[Outcome]:
+    """The Service exists, but is not the pipeline's store and leads to other pods."""
+    store = given.store
+    for target in emitter.targets:
+        service = target.service
+        if service is None or service.ref == store.service_ref or store.service is None or target.host.kind is not HostKind.SERVICE:
+            continue
+        if service.external_name:
+            yield Unknown(HOP, Reason.EXTERNAL_NAME_SERVICE, f"Service {service.ref.name} is an alias for a name outside this check.", emitter.name)
+            continue
+        selected = {workload.ref for workload in given.world.workloads_labelled(service.ref.namespace, service.selector or {})}
+        if selected and selected <= {workload.ref for workload in store.workloads}:
+            continue
+        other_namespace = service.ref.name == store.service_ref.name
+        yield _finding(
+            given,
+            emitter,
+            target,
+            Reason.SERVICE_IN_OTHER_NAMESPACE if other_namespace else Reason.SERVICE_NOT_THE_STORE,
+            f"The URL of {emitter.name} leads to Service {service.ref.name} in namespace {service.ref.namespace}; "
+            f"the store of this pipeline is Service {store.service_ref.name} in namespace {store.namespace}.",
+            expected=f"{store.service_ref.name}.{store.namespace}",
+            found=f"{service.ref.name}.{service.ref.namespace}",
+        )
+
+
+def port_not_exposed(given: Given, emitter: Emitter) -> Iterator[Outcome]:
+    """The Service, the one that the URL names or the one that is meant, does not list the URL's port.
+
+    A headless Service translates no ports: there the pods' own ports count.
+    """
+    for target in emitter.targets:
+        service = target.service or given.store.service
+        if target.host.kind not in {HostKind.SERVICE, HostKind.OTHER_DOMAIN} or service is None or service.external_name:
+            continue
+        if target.service is None and target.host.ambiguous and not _elsewhere(given, target.host.service, set()) and not _namespace_known(given, target.host.namespace):
+            continue
+        endpoint = target.endpoint
+        if not service.ports or any(endpoint.port in _reachable(service, port) for port in service.ports):
+            continue
+        yield _finding(
+            given,
+            emitter,
+            target,
+            Reason.PORT_NOT_EXPOSED,
+            f"Port {endpoint.port} is not exposed by Service {service.ref.name}; it exposes {_ports(service)}{_role_of(service, endpoint.port)}.",
+            expected=f"one of {_ports(service)}",
+            found=str(endpoint.port),
+            details={"port": str(endpoint.port), "service": f"{service.ref.namespace}/{service.ref.name}"},
+        )
+
+
+STORE_CHECKS: Final[tuple[StoreCheck, ...]] = (
+    not_permitted,            # the store's namespace keeps us out
+    store_service_not_found,  # the pipeline names a Service that is not there
+)
+CHECKS: Final[tuple[EmitterCheck, ...]] = (
+    host_not_a_service,     # localhost, an address, a name from outside
+    service_not_found,      # the name is nowhere, or stands in another namespace
+    service_not_the_store,  # it is there, and is something else
+    port_not_exposed,       # the Service is there (or meant), its port is not
+)
+
+
+def _nowhere(given: Given, emitter: Emitter, target: Target) -> Iterator[Outcome]:
+    host = target.host
+    gap = given.world.gap("Service", host.namespace)
+    if gap is not None:
+        yield nothing_known(HOP, gap, emitter.name)
+        return
+    store = given.store
+    likely = store.service_ref.name if store.service is not None and store.namespace == host.namespace else ""
+    nearby = _names(given, host.namespace)
+    meant = did_you_mean(host.service, nearby, likely=likely)
+    yield _finding(
+        given,
+        emitter,
+        target,
+        Reason.SERVICE_NOT_FOUND,
+        f'Service "{host.service}" does not exist in namespace {host.namespace}{_suggest(meant)}',
+        expected=f"Service {meant}" if meant else f"a Service named {host.service}",
+        found=f'"{host.service}", which no Service of namespace {host.namespace} is named',
+    )
+
+
+def _address(given: Given, emitter: Emitter, target: Target) -> Iterator[Outcome]:
+    endpoint = target.endpoint
+    store = given.store.service
+    if store is not None and endpoint.host in store.cluster_ips:
+        message = f"The URL of {emitter.name} uses the address of Service {store.ref.name}; it changes when the Service is made anew."
+    else:
+        message = f"The URL of {emitter.name} uses an address instead of a Service's name, so its way to the store cannot be followed."
+    yield _finding(given, emitter, target, Reason.HOST_IS_ADDRESS, message, expected="the name of the store's Service", found="an IP address")
+
+
+def _finding(
+    given: Given,
+    emitter: Emitter,
+    target: Target,
+    reason: Reason,
+    message: str,
+    *,
+    expected: str,
+    found: str,
+    details: dict[str, str] | None = None,
+) -> Finding:
+    place = target.source.place
+    return Finding(
+        reason,
+        message,
+        place.object,
+        place.field,
+        expected=expected,
+        found=found,
+        fix=_fix(given, target),
+        emitter=emitter.name,
+        workload=emitter.ref,
+        details=details or {},
+    )
+
+
+def _fix(given: Given, target: Target) -> str:
+    """The URL that would be right."""
+    service = given.store.service
+    if service is None:
+        return "name the store's Service"
+    endpoint = target.endpoint
+    return f"set it to {endpoint.at(service.dns_name, _right_port(service, endpoint.port))}"
+
+
+def _right_port(service: Service, port: int) -> int:
+    """The URL's own port where the Service has it, else the one that is most likely the API's."""
+    reachable = [number for item in service.ports for number in _reachable(service, item)]
+    if port in reachable or not reachable:
+        return port
+    for item in service.ports:
+        if item.name in {"http", "https", "api", "http-api", "rest"}:
+            return _reachable(service, item)[0]
+    for item in service.ports:
+        if not any(word in item.name for word in _NOT_THE_API):
+            return _reachable(service, item)[0]
+    return reachable[0]
+
+
+def _reachable(service: Service, port: ServicePort) -> tuple[int, ...]:
+    if port.protocol != "TCP":
+        return ()
+    if service.headless:
+        return (port.target,) if isinstance(port.target, int) else (port.port,)
+    return (port.port,)
+
+
+def _ports(service: Service) -> str:
+    return listed([f"{number} ({port.name})" if port.name else str(number) for port in service.ports for number in _reachable(service, port)])
+
+
+def _role_of(service: Service, number: int) -> str:
+    for port in service.ports:
+        if port.node_port == number:
+            return f"; {number} is its node port, which is reached at a node's address only"
+        if port.target == number:
+            return f"; {number} is the container's port behind {port.port}"
+    return ""
+
+
+def _served_by_own_pod(emitter: Emitter, port: int) -> bool:
+    """A proxy beside the emitter may well listen on localhost."""
+    if emitter.workload is None:
+        return False
+    containers = [container for container in emitter.workload.pod.containers if container.runs]
+    return len(containers) > 1 and any(declared.number == port for container in containers for declared in container.ports)
+
+
+def _elsewhere(given: Given, name: str, but: set[str]) -> list[str]:
+    """Namespaces with a Service of that name that may be named: the pipeline's, the store's, offline all of the input."""
+    own = {given.wiring.pipeline.ref.namespace, *([given.store.namespace] if given.store.permitted else [])}
+    found = {service.ref.namespace for service in given.world.services_named(name)} - but
+    return sorted(found & own if given.evidence.live else found)
+
+
+def _names(given: Given, namespace: str) -> list[str]:
+    return sorted(ref.name for ref in given.world.services.in_namespace(namespace))
+
+
+def _namespace_known(given: Given, name: str) -> bool:
+    world = given.world
+    return (
+        name in {given.wiring.pipeline.ref.namespace, given.store.namespace}
+        or world.namespaces.get(ObjectRef("Namespace", "", name)) is not None
+        or bool(world.workloads.in_namespace(name) or world.services.in_namespace(name))
+    )
+
+
+def _suggest(meant: str) -> str:
+    return f'; did you mean "{meant}"?' if meant else "."
+

@@ -1,0 +1,1 @@
+"""Builders of a World: from manifests, and from a live cluster."""

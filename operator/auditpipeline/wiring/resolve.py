@@ -1,0 +1,261 @@
+"""A pipeline resolved in a World: its store, its emitters, the URL each one uses and the Service that URL means."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from auditpipeline.api.findings import ObjectRef
+from auditpipeline.api.reasons import Reason
+from auditpipeline.api.spec import EmitterSpec, StoreSpec
+from auditpipeline.contracts.builtin import AUTO, builtin_contracts, contract
+from auditpipeline.contracts.model import Access, Contract, Review
+from auditpipeline.wiring.access import Reading, read_access
+from auditpipeline.wiring.dns import Host, HostKind, read_host
+from auditpipeline.wiring.pipeline import Pipeline
+from auditpipeline.wiring.sources import Names, UrlSource, declared_sources, discovered_sources
+from auditpipeline.wiring.urls import Endpoint
+from auditpipeline.world.evidence import AccessQuestion
+from auditpipeline.world.objects import PodSpec, Service, Subject, Workload
+from auditpipeline.world.world import World
+
+ADMIT_LABEL: Final = "allow-from.auditpipeline.dev/"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The store that a pipeline means.
+
+    Attributes:
+        service_ref: The Service that the pipeline names.
+        service: That Service, if it exists.
+        workloads: What serves it: named by the pipeline, selected by the Service, or known by the contract.
+        permitted: The store's namespace admits references from the pipeline's.
+        accesses: What its access review may ask for, one for each possible contract; None asks for nothing.
+        reviews: Rights its own ServiceAccount needs, where every possible contract needs them.
+    """
+
+    service_ref: ObjectRef
+    service: Service | None
+    workloads: tuple[Workload, ...]
+    permitted: bool
+    accesses: tuple[Access | None, ...]
+    reviews: tuple[Review, ...]
+
+    @property
+    def namespace(self) -> str:
+        """Where the store runs and asks its reviews."""
+        return self.service_ref.namespace
+
+    @property
+    def authenticates(self) -> bool:
+        """Every possible contract asks for a token."""
+        return all(access is not None for access in self.accesses)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where one URL leads: its meaning in the emitter's namespace, and the Service if there is one."""
+
+    source: UrlSource
+    endpoint: Endpoint
+    host: Host
+    service: Service | None
+
+
+@dataclass(frozen=True, slots=True)
+class Emitter:
+    """An emitter with everything its manifests say about the URL."""
+
+    spec: EmitterSpec
+    ref: ObjectRef
+    workload: Workload | None
+    sources: tuple[UrlSource, ...]
+    targets: tuple[Target, ...]
+
+    @property
+    def name(self) -> str:
+        """Effective name."""
+        return self.spec.name
+
+    @property
+    def winner(self) -> UrlSource | None:
+        """The source of the event URL that the emitter uses."""
+        return next((source for source in self.sources if source.use == "events"), None)
+
+    @property
+    def account(self) -> Subject | None:
+        """The identity of its pods."""
+        if self.workload is None:
+            return None
+        return Subject("ServiceAccount", self.ref.namespace, self.workload.pod.service_account)
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The resolved pipeline."""
+
+    pipeline: Pipeline
+    store: Store
+    emitters: tuple[Emitter, ...]
+
+
+def resolve(world: World, pipeline: Pipeline) -> Wiring:
+    """Resolve a pipeline; pure, never raises on strange objects."""
+    contracts = _contracts(pipeline)
+    store = _store(world, pipeline, contracts)
+    emitters = tuple(_emitter(world, pipeline, spec, store, contracts) for spec in pipeline.spec.emitters)
+    return Wiring(pipeline, store, emitters)
+
+
+def store_questions(store: Store, account: Subject) -> tuple[AccessQuestion, ...]:
+    """The rights that the store's own ServiceAccount needs, as ordinary API requests (with groups)."""
+    return tuple(
+        AccessQuestion(account, with_groups=True, namespace="", group=review.group, resource=review.resource, name="", verb=review.verb)
+        for review in store.reviews
+    )
+
+
+def emitter_questions(store: Store, access: Access, account: Subject) -> tuple[AccessQuestion, ...]:
+    """What the store's review asks about an emitter: the user alone, in the store's namespace."""
+    return tuple(
+        AccessQuestion(
+            account,
+            with_groups=False,
+            namespace=store.namespace,
+            group="",
+            resource=access.resource,
+            name=access.resource_name,
+            verb=verb,
+        )
+        for verb in access.verbs
+    )
+
+
+def _contracts(pipeline: Pipeline) -> tuple[Contract, ...]:
+    return builtin_contracts() if pipeline.spec.contract == AUTO else (contract(pipeline.spec.contract),)
+
+
+def _store(world: World, pipeline: Pipeline, contracts: tuple[Contract, ...]) -> Store:
+    spec = pipeline.spec.store
+    namespace = spec.service.namespace or pipeline.ref.namespace
+    ref = ObjectRef("Service", namespace, spec.service.name)
+    if not _permitted(world, pipeline.ref.namespace, namespace):
+        return Store(ref, None, (), permitted=False, accesses=(None,), reviews=())
+    service = world.services.get(ref)
+    workloads = _store_workloads(world, spec, namespace, service, contracts)
+    possible = _authenticating(world, namespace, workloads, contracts)
+    accesses = tuple(dict.fromkeys(_access(spec, contract) for contract in possible))
+    needed = [set(contract.reviews) for contract in possible]
+    reviews = tuple(review for review in possible[0].reviews if all(review in other for other in needed))
+    return Store(ref, service, workloads, permitted=True, accesses=accesses, reviews=reviews if accesses != (None,) else ())
+
+
+def _permitted(world: World, pipeline_namespace: str, store_namespace: str) -> bool:
+    if pipeline_namespace == store_namespace:
+        return True
+    namespace = world.namespaces.get(ObjectRef("Namespace", "", store_namespace))
+    if namespace is None:
+        gap = world.gap("Namespace", "")
+        # Manifests seldom hold Namespaces; a live namespace that cannot be read has not opted in.
+        return gap is not None and gap[0] is Reason.NOT_IN_INPUT
+    return any(namespace.labels.get(ADMIT_LABEL + admitted) == "true" for admitted in (pipeline_namespace, "all"))
+
+
+def _store_workloads(
+    world: World, spec: StoreSpec, namespace: str, service: Service | None, contracts: tuple[Contract, ...]
+) -> tuple[Workload, ...]:
+    if spec.workload is not None:
+        named = world.workloads.get(ObjectRef(spec.workload.kind, namespace, spec.workload.name))
+        return (named,) if named is not None else ()
+    if service is not None and service.selector:
+        selected = world.workloads_labelled(namespace, service.selector)
+        if selected:
+            return tuple(selected)
+    for name in dict.fromkeys(name for contract in contracts for name in contract.workloads):
+        for kind in ("Deployment", "StatefulSet"):
+            known = world.workloads.get(ObjectRef(kind, namespace, name))
+            if known is not None:
+                return (known,)
+    return ()
+
+
+def _authenticating(
+    world: World, namespace: str, workloads: Iterable[Workload], contracts: tuple[Contract, ...]
+) -> tuple[Contract, ...]:
+    """The contracts that remain once the input shows that access is granted to somebody: those without it are out."""
+    if len({contract.access is None for contract in contracts}) == 1:
+        return contracts
+    with_access = tuple(contract for contract in contracts if contract.access is not None)
+    names = {contract.access.resource_name for contract in with_access if contract.access is not None}
+    if any(role.ref.namespace in {"", namespace} for name in names for role in world.roles_naming(name)):
+        return with_access
+    for workload in workloads:
+        account = Subject("ServiceAccount", workload.ref.namespace, workload.pod.service_account)
+        for review in with_access[0].reviews:
+            question = AccessQuestion(account, True, "", review.group, review.resource, "", review.verb)
+            if read_access(world, question) is Reading.ALLOWED:
+                return with_access
+    return contracts
+
+
+def _access(spec: StoreSpec, contract: Contract) -> Access | None:
+    if spec.access is None:
+        return contract.access
+    if spec.access.none:
+        return None
+    base = contract.access or Access("services", spec.service.name, ("create", "get"))
+    return Access(
+        spec.access.resource or base.resource,
+        spec.access.resource_name or base.resource_name,
+        spec.access.verbs or base.verbs,
+        base.client_role,
+    )
+
+
+def _emitter(world: World, pipeline: Pipeline, spec: EmitterSpec, store: Store, contracts: tuple[Contract, ...]) -> Emitter:
+    ref = ObjectRef(spec.workload.kind, pipeline.ref.namespace, spec.workload.name)
+    workload = world.workloads.get(ref)
+    sources: list[UrlSource] = []
+    if workload is not None or spec.url is not None:
+        sources = _sources(world, pipeline, spec, workload or _absent(ref), contracts)
+    targets = [
+        Target(source, source.endpoint, host, service)
+        for source in _used(sources)
+        if source.endpoint is not None
+        for host in (read_host(source.endpoint.host, absolute=source.endpoint.absolute, namespace=ref.namespace),)
+        for service in (_service(world, host, ref.namespace, store),)
+    ]
+    return Emitter(spec, ref, workload, tuple(sources), tuple(targets))
+
+
+def _sources(
+    world: World, pipeline: Pipeline, spec: EmitterSpec, workload: Workload, contracts: tuple[Contract, ...]
+) -> list[UrlSource]:
+    if spec.url is not None:
+        return declared_sources(world, pipeline.ref.namespace, workload, spec)
+    known = Names.of(contracts, workload.ref.name)
+    found = discovered_sources(world, workload, spec.container, known) if known is not None else []
+    # What no contract names is read as the workload's own manifest wires it.
+    return found or discovered_sources(world, workload, spec.container, Names.generic(contracts))
+
+
+def _used(sources: Iterable[UrlSource]) -> list[UrlSource]:
+    """The winner of each use."""
+    winners: dict[str, UrlSource] = {}
+    for source in sources:
+        winners.setdefault(source.use, source)
+    return list(winners.values())
+
+
+def _service(world: World, host: Host, namespace: str, store: Store) -> Service | None:
+    if host.kind not in {HostKind.SERVICE, HostKind.OTHER_DOMAIN}:
+        return None
+    # Another namespace's Services are looked at only where it is the store's and admits us.
+    if host.namespace not in {namespace, store.namespace} or (host.namespace == store.namespace and not store.permitted):
+        return None
+    return world.service(host.namespace, host.service)
+
+
+def _absent(ref: ObjectRef) -> Workload:
+    """Stands in for a workload that is not there, so that a declared URL is still judged."""
+    return Workload(ref, None, (), PodSpec({}, "default", None, (), (), host_network=False), "spec.template.spec")
