@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from auditpipeline.api.conditions import ConditionType
 from auditpipeline.api.reasons import Reason, Severity
 
 MAX_MESSAGE: Final = 1024
-_NO_DETAILS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class ObjectRef(NamedTuple):
@@ -50,7 +48,7 @@ class Finding:
     fix: str = ""
     emitter: str = ""
     workload: ObjectRef | None = None
-    details: Mapping[str, str] = attribute(default=_NO_DETAILS)
+    details: Mapping[str, str] = attribute(default_factory=dict)
     waived: bool = False
 
     @property

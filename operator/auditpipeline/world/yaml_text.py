@@ -62,10 +62,14 @@ def _measure(text: str) -> None:
         if isinstance(event, yaml.events.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                raise UnreadableText(f"is nested deeper than {MAX_DEPTH} levels", event.start_mark.line + 1)
+                raise UnreadableText(f"is nested deeper than {MAX_DEPTH} levels", _line(event))
         elif isinstance(event, yaml.events.CollectionEndEvent):
             depth -= 1
         elif isinstance(event, yaml.events.AliasEvent):
             nodes += _ALIAS_WEIGHT
         if nodes > MAX_NODES:
             raise UnreadableText(f"holds more than {MAX_NODES} nodes, or aliases that would become as many")
+
+
+def _line(event: yaml.Event) -> int:
+    return 0 if event.start_mark is None else event.start_mark.line + 1

@@ -1,0 +1,7 @@
+"""`python -m auditpipeline`."""
+
+import sys
+
+from auditpipeline.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""Renderings of one report: table for people, JSON for machines."""
