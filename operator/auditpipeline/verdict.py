@@ -395,7 +395,9 @@ def _emitter_dict(emitter: Emitter, seen: SeenUrl, findings: Iterable[Finding]) 
     own = [finding for finding in findings if finding.emitter == emitter.name]
     winner = emitter.winner
     target = next((target for target in emitter.targets if target.source.use == "events"), None)
-    service = None if target is None else target.service
+    service = ""
+    if target is not None and target.service is not None:
+        service = f"{target.service.ref.namespace}/{target.service.ref.name}:{target.endpoint.port}"
     return _without_blanks(
         {
             "name": emitter.name,
@@ -405,7 +407,7 @@ def _emitter_dict(emitter: Emitter, seen: SeenUrl, findings: Iterable[Finding]) 
             "urlSource": "" if winner is None else _cut(winner.description, MAX_SUMMARY),
             "urlSince": "" if seen.since is None else timestamp(seen.since),
             "lastURL": _cut(seen.last, MAX_MESSAGE),
-            "service": "" if service is None else f"{service.ref.namespace}/{service.ref.name}",
+            "service": service,
             "errors": sum(finding.is_error for finding in own),
             "warnings": sum(finding.severity is Severity.WARNING for finding in own),
         }
