@@ -1,0 +1,176 @@
+"""The operator's one connection to the API server: credentials from `kubernetes.aio`, requests and answers as plain JSON.
+
+Answers come back as values, whatever their status: a 404 or a 429 is an ordinary event for an operator. Only a request
+that got no answer raises.
+"""
+
+import asyncio
+import json
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import urlencode
+
+import aiohttp
+import kopf
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.aio.config.incluster_config import SERVICE_HOST_ENV_NAME, SERVICE_TOKEN_FILENAME
+
+from auditpipeline import __version__
+
+USER_AGENT: Final = f"auditpipeline-operator/{__version__}"
+_CREDENTIALS_LIVE: Final = timedelta(minutes=10)
+_KUBECONFIG_IN_CLUSTER: Final = "KUBECONFIG"
+
+
+class NoCredentials(Exception):  # noqa: N818  (reads as a noun where it is raised)
+    """There is no usable kubeconfig and no pod identity; the text says what was tried."""
+
+
+class NoAnswer(Exception):  # noqa: N818  (reads as a noun where it is raised)
+    """The request got no complete answer: refused, reset or timed out. It may have been carried out all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the API server said.
+
+    Attributes:
+        body: The JSON object, empty where the answer holds none.
+        retry_after: Seconds that the server asks to wait, if it does.
+    """
+
+    status: int
+    body: Mapping[str, Any]
+    retry_after: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        """The request succeeded."""
+        return 200 <= self.status < 300
+
+    @property
+    def message(self) -> str:
+        """What the server says about a failure, bounded."""
+        return str(self.body.get("message", ""))[:500]
+
+
+class ApiServer:
+    """Requests to the API server with the credentials of a Configuration. Belongs to the event loop that made it."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        # Environment proxies are for the internet; the API server is reached as its credentials say.
+        configuration.client_session_kwargs = {"trust_env": False}
+        self._configuration = configuration
+        self._client = ApiClient(configuration)
+        self._loop = asyncio.get_running_loop()
+
+    @classmethod
+    async def connect(cls, kubeconfig: str = "", context: str = "") -> Self:
+        """With an explicit kubeconfig, else the pod's own identity, else the default kubeconfig.
+
+        Raises:
+            NoCredentials: None of them can be used.
+        """
+        configuration = Configuration()
+        try:
+            if not kubeconfig and not context and _in_cluster():
+                load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+            else:
+                await load_kube_config(kubeconfig or None, context or None, configuration)  # type: ignore[no-untyped-call]
+        except (ConfigException, OSError) as error:
+            raise NoCredentials(f"no credentials for a cluster: {error}") from error
+        return cls(configuration)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()  # type: ignore[no-untyped-call]
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        accept: str = "application/json",
+        timeout: float = 30.0,  # noqa: ASYNC109  (the limit of one request, held by the HTTP client)
+    ) -> Answer:
+        """Send one request and read its whole answer, within `timeout` seconds.
+
+        Raises:
+            NoAnswer: The connection failed or the time is over.
+        """
+        url = self._configuration.host.rstrip("/") + path
+        if query:
+            url += "?" + urlencode(query)
+        headers = {"Accept": accept, "User-Agent": USER_AGENT, "Content-Type": "application/json"}
+        try:
+            authorization = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+            if authorization:
+                headers["authorization"] = authorization
+            response = await self._client.rest_client.request(method, url, headers, body, _request_timeout=timeout)  # type: ignore[no-untyped-call]
+            text = await response.read()
+        except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError, ConfigException) as error:
+            raise NoAnswer(f"{method} {path}: {type(error).__name__}") from error
+        return Answer(response.status, _object(text), _retry_after(response.headers.get("Retry-After")))
+
+    async def login(self) -> kopf.ConnectionInfo:
+        """The same credentials for kopf. May be called from another event loop.
+
+        They end after ten minutes, which makes each login distinct: kopf gives up for good when a refused
+        login is answered with equal credentials.
+        """
+        asked = asyncio.run_coroutine_threadsafe(
+            self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization"), self._loop
+        )
+        authorization = await asyncio.wrap_future(asked) or ""
+        configuration = self._configuration
+        scheme, _, token = authorization.rpartition(" ")
+        return kopf.ConnectionInfo(
+            server=configuration.host,
+            ca_path=configuration.ssl_ca_cert,
+            insecure=not configuration.verify_ssl,
+            scheme=(scheme or "Bearer").capitalize() if token else None,
+            token=token or None,
+            certificate_path=configuration.cert_file,
+            private_key_path=configuration.key_file,
+            expiration=datetime.now(UTC) + _CREDENTIALS_LIVE,
+        )
+
+
+def _in_cluster() -> bool:
+    # A person inside a pod who sets KUBECONFIG means that file.
+    return (
+        SERVICE_HOST_ENV_NAME in os.environ
+        and Path(SERVICE_TOKEN_FILENAME).is_file()
+        and _KUBECONFIG_IN_CLUSTER not in os.environ
+    )
+
+
+def _object(text: bytes) -> Mapping[str, Any]:
+    try:
+        body = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds of a Retry-After header, which may also be a date."""
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None

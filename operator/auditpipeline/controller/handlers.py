@@ -1,0 +1,39 @@
+"""The kopf handlers: one `on.event` for each watched kind, in a private registry.
+
+A handler projects the event and hands it over. It does no I/O, never patches and returns nothing: kopf would write
+what a handler returns into the object's status, of other people's objects too.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import kopf
+
+from auditpipeline.controller.changes import Change, read_change
+from auditpipeline.controller.kinds import WATCHED, WatchedKind
+
+
+def registry(login: Callable[[], Awaitable[kopf.ConnectionInfo]], deliver: Callable[[Change], None]) -> kopf.OperatorRegistry:
+    """Handlers that call `deliver` for each event, and one that logs in.
+
+    Args:
+        login: Gives fresh credentials; a private registry has no fall-back of its own.
+        deliver: Called in kopf's thread.
+    """
+    handlers = kopf.OperatorRegistry()
+
+    async def on_login(**_: Any) -> kopf.ConnectionInfo:
+        return await login()
+
+    kopf.on.login(registry=handlers, id="login")(on_login)
+    for kind in WATCHED:
+        where = (kind.group, kind.version, kind.plural) if kind.group else (kind.version, kind.plural)
+        kopf.on.event(*where, registry=handlers, id=f"watch-{kind.plural}")(_handler(kind, deliver))
+    return handlers
+
+
+def _handler(kind: WatchedKind, deliver: Callable[[Change], None]) -> Callable[..., Awaitable[None]]:
+    async def on_event(event: kopf.RawEvent, **_: Any) -> None:
+        deliver(read_change(kind, event))
+
+    return on_event

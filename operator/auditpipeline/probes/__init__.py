@@ -1,0 +1,1 @@
+"""What can only be learned by asking: each probe turns answers into frozen evidence, and never judges."""
