@@ -5,6 +5,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from auditpipeline.controller.settings import InvalidSetting, Settings
+
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -13,8 +15,12 @@ EXIT_USAGE = 2
 
 def register(commands: "Subparsers") -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("operator", help="run the operator", add_help=False)
-    parser.add_argument("flags", nargs=argparse.REMAINDER)
+    parser = commands.add_parser(
+        "operator",
+        help="run the operator",
+        description="Watch AuditPipelines and what they refer to; write the verdict into their status.",
+    )
+    Settings.add_flags(parser)
     parser.set_defaults(run=run)
 
 
@@ -23,17 +29,11 @@ def run(args: argparse.Namespace) -> int:
 
     The operator's packages take half a second to import, so no other command pays for them.
     """
-    from auditpipeline.controller.run import run as run_operator  # noqa: PLC0415
-    from auditpipeline.controller.settings import InvalidSetting, Settings  # noqa: PLC0415
-
-    parser = argparse.ArgumentParser(
-        prog="auditpipeline operator",
-        description="Watch AuditPipelines and what they refer to; write the verdict into their status.",
-    )
-    Settings.add_flags(parser)
     try:
-        settings = Settings.read(vars(parser.parse_args(args.flags)), os.environ)
+        settings = Settings.read(vars(args), os.environ)
     except InvalidSetting as error:
         print(f"auditpipeline operator: {error}", file=sys.stderr)
         return EXIT_USAGE
+    from auditpipeline.controller.run import run as run_operator  # noqa: PLC0415
+
     return run_operator(settings)

@@ -1,0 +1,1 @@
+"""The demo: the gateway scenario on a real cluster, broken and mended. `make demo`, `make demo-down`."""
