@@ -14,7 +14,7 @@ from cluster_kit.processes import processes_of
 from cluster_kit.pytest_plugin import Apply, WaitFor
 from cluster_kit.runs import find_run
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("own_cluster")]
 
 
 def deployment(name: str, *, annotations: dict[str, str] | None = None, **container: object) -> Object:

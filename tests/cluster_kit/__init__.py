@@ -9,7 +9,11 @@ the control-plane tier), else the kit's own build of Kubernetes from Go modules,
 Fixtures (tests/conftest.py loads them for every test)
 ------------------------------------------------------
 cluster -> Cluster            session; control-plane tier, with the kubelet stand-in. Marker `cluster`.
+own_cluster -> Cluster        session; `cluster`, but skips on a cluster that stood before: for tests that need the audit
+                              log, the kubelet stand-in or to stop the API server.
 node_cluster -> Cluster       session; node tier. Marker `node`.
+python_image -> str           session; name of an image with python3 on the node, for scripts from ConfigMaps. A cluster
+                              that stood before takes the one of `AUDITPIPELINE_TEST_PYTHON_IMAGE`.
 active_cluster -> Cluster     `node_cluster` in tests marked `node`, else `cluster`; the fixtures below use it.
 client -> Client              an administrator's client of the active cluster.
 namespace -> str              a fresh namespace, deleted (not awaited) after the test.
@@ -36,7 +40,8 @@ service_account_kubeconfig(path, name, namespace)
                               to run a program as a ServiceAccount
 stop_apiserver, start_apiserver
                               a fault, on the same port; restore it within the test
-load_image(archive), node     the node tier: see node/cluster_node.py and node/images.py
+load_image(image) -> name     the node tier; `node.images.build_image(name, context, include=[...])` builds a Dockerfile
+node                          the node tier; `node.namespaces.run("iptables-save")` runs a command there
 
 `start_cluster(name, tier, extra_apiserver_flags=())` gives a test a cluster of its own; end it with `stop()`.
 

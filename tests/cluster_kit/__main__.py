@@ -5,12 +5,16 @@ Run `PYTHONPATH=tests python -m cluster_kit up`, then `export KUBECONFIG=$(PYTHO
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Final
 
-from .assets import Tier, find_binaries
+from .assets import Tier, find_binaries, prepare
 from .cache import exclusive, say
 from .cluster import start_cluster
 from .errors import ClusterError, TierUnavailableError
+from .node import images
+from .node.containerd import import_image
+from .node.namespaces import Namespaces
 from .runs import Run, all_runs, find_run, remove_dead_runs, remove_run
 
 _DEFAULT_NAME: Final = "demo"
@@ -59,9 +63,31 @@ def kubeconfig(arguments: argparse.Namespace) -> int:
 
 
 def build(arguments: argparse.Namespace) -> int:
-    """Build the tier's programs (into the cache, where they are missing) and say their paths."""
+    """Build what the tier needs (into the cache, where it is missing) and say the programs' paths."""
+    prepare(Tier(arguments.tier))
     for path in find_binaries(Tier(arguments.tier)).values():
         answer(str(path))
+    return 0
+
+
+def build_image(arguments: argparse.Namespace) -> int:
+    """Build a Dockerfile on the stand-in base, or with --python the base; say the archive's path."""
+    if arguments.python:
+        image = images.python_image()
+    else:
+        image = images.build_image(arguments.tag, arguments.context, include=arguments.include or ["."])
+    answer(str(image.archive))
+    return 0
+
+
+def load_image(arguments: argparse.Namespace) -> int:
+    """Give a cluster's node the image of an archive."""
+    run = find_run(arguments.name)
+    if run is None:
+        raise ClusterError(f"no cluster named {arguments.name}")
+    namespaces = Namespaces(run)
+    namespaces.attach()
+    import_image(namespaces, arguments.archive)
     return 0
 
 
@@ -78,18 +104,25 @@ def _state(run: Run) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cluster_kit", description="Kubernetes clusters for tests and demos.")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in (up, down, status, kubeconfig, build):
-        sub = commands.add_parser(command.__name__, help=(command.__doc__ or "").partition("\n")[0])
+    for command in (up, down, status, kubeconfig, build, build_image, load_image):
+        sub = commands.add_parser(command.__name__.replace("_", "-"), help=(command.__doc__ or "").partition("\n")[0])
         sub.set_defaults(command=command)
         if command in {up, build}:
             sub.add_argument("--tier", choices=[*Tier], default=Tier.CONTROL_PLANE, help="default: control-plane")
-        if command in {up, down, kubeconfig}:
+        if command in {up, down, kubeconfig, load_image}:
             sub.add_argument("--name", default=_DEFAULT_NAME, help="clusters of different names stand side by side")
         if command is up:
             sub.add_argument("--apiserver-flag", action="append", default=[], metavar="--FLAG=VALUE", help="repeatable")
             sub.add_argument("--kubelet-stand-in", action="store_true", help="let Pods look running without a node")
         if command is down:
             sub.add_argument("--all", action="store_true", help="every cluster no living test process owns")
+        if command is build_image:
+            sub.add_argument("--tag", default="localhost/auditpipeline:dev", help="the image's name")
+            sub.add_argument("--context", type=Path, default=Path(), help="folder with the Dockerfile")
+            sub.add_argument("--include", action="append", metavar="PATH", help="what the build sees of it; repeatable")
+            sub.add_argument("--python", action="store_true", help="the stand-in Python base itself")
+        if command is load_image:
+            sub.add_argument("archive", type=Path)
     return parser
 
 

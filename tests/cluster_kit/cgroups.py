@@ -21,6 +21,12 @@ def group_name(run_name: str) -> str:
     return f"/auditpipeline-{run_name}"
 
 
+def groups_of(run_name: str) -> list[Path]:
+    """The run's groups there are, one for each hierarchy."""
+    groups = (hierarchy / group_name(run_name)[1:] for hierarchy in _hierarchies())
+    return [group for group in groups if group.exists()]
+
+
 def make_groups(run_name: str) -> None:
     """Make the run's group in every hierarchy; the kubelet only checks that it is there."""
     for hierarchy in _hierarchies():
@@ -37,8 +43,7 @@ def make_groups(run_name: str) -> None:
 def remove_groups(run_name: str, *, timeout: float = 10.0) -> None:
     """Remove the run's group from every hierarchy, ending what still runs there."""
     deadline = time.monotonic() + timeout
-    for hierarchy in _hierarchies():
-        group = hierarchy / group_name(run_name)[1:]
+    for group in groups_of(run_name):
         while group.exists():
             for folder in (Path(name) for name, _, _ in os.walk(group, topdown=False)):
                 _kill_members(folder)

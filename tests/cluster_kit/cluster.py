@@ -14,6 +14,9 @@ from .client import Client, Object
 from .control_plane import ControlPlane
 from .errors import ClusterError
 from .kubeconfig import Kubeconfig, write_kubeconfig
+from .node.cluster_node import ClusterNode
+from .node.containerd import import_image
+from .node.images import Image
 from .processes import Process
 from .runs import Run, create_run, keep_logs, remove_run
 
@@ -26,6 +29,7 @@ class Cluster:
         kubeconfig: of an administrator.
         client: with that kubeconfig.
         control_plane: its processes; None where the cluster is not the kit's own.
+        node: the node's; None there and on the control-plane tier.
         run: its place on this machine; None likewise.
     """
 
@@ -36,6 +40,7 @@ class Cluster:
         *,
         run: Run | None = None,
         control_plane: ControlPlane | None = None,
+        node: ClusterNode | None = None,
         kubectl: Path | None = None,
     ) -> None:
         self.tier = tier
@@ -43,6 +48,7 @@ class Cluster:
         self.client = Client(kubeconfig)
         self.run = run
         self.control_plane = control_plane
+        self.node = node
         self._kubectl = kubectl
         self._stand_in: Process | None = None
 
@@ -101,6 +107,13 @@ class Cluster:
         authority.write_text(root["data"]["ca.crt"])
         return write_kubeconfig(path, server=server, authority=authority, token=answer["status"]["token"], namespace=namespace)
 
+    def load_image(self, image: Image) -> str:
+        """Give the node an image of node/images.py; its name, for a container with `imagePullPolicy: Never`."""
+        if self.node is None:
+            raise ClusterError("only the kit's own node takes images")
+        import_image(self.node.namespaces, image.archive)
+        return image.name
+
     def stop(self, *, keep: bool = False) -> Path | None:
         """End the cluster and leave nothing of it; with `keep`, its logs are copied to the returned folder first.
 
@@ -112,8 +125,9 @@ class Cluster:
         if self.run is None:
             return None
         kept = keep_logs(self.run) if keep else None
-        if self.control_plane:
-            self.control_plane.stop()
+        for part in (self.node, self.control_plane):
+            if part:
+                part.stop()
         remove_run(self.run)
         return kept
 
@@ -139,14 +153,21 @@ def start_cluster(name: str, tier: Tier = Tier.CONTROL_PLANE, *, extra_apiserver
     binaries = find_binaries(tier)
     run = create_run(name, tier)
     control_plane: ControlPlane | None = None
+    node: ClusterNode | None = None
     try:
         control_plane = ControlPlane(run, binaries, extra_apiserver_flags)
+        if tier is Tier.NODE:
+            node = ClusterNode(run, binaries, control_plane)
+            node.prepare()
         control_plane.start()
-        return Cluster(tier, run.kubeconfig, run=run, control_plane=control_plane, kubectl=binaries.get("kubectl"))
+        if node:
+            node.join()
+        return Cluster(tier, run.kubeconfig, run=run, control_plane=control_plane, node=node, kubectl=binaries.get("kubectl"))
     except BaseException as error:
         kept = keep_logs(run)
-        if control_plane:
-            control_plane.stop()
+        for part in (node, control_plane):
+            if part:
+                part.stop()
         remove_run(run)
         if isinstance(error, TimeoutError):
             raise ClusterError(f"{error}; logs: {kept}") from error

@@ -58,6 +58,9 @@ class ControlPlane:
             self.controller_manager = Process(run.folder, "kube-controller-manager", command)
         else:  # then nobody makes the ServiceAccounts for which this admission plugin asks
             self.apiserver.command.append("--disable-admission-plugins=ServiceAccount")
+        self.scheduler: Process | None = None
+        if run.tier is Tier.NODE:
+            self.scheduler = Process(run.folder, "kube-scheduler", self._scheduler_command(binaries["kube-scheduler"]))
 
     @property
     def server(self) -> str:
@@ -65,7 +68,7 @@ class ControlPlane:
 
     @property
     def processes(self) -> list[Process]:
-        return [process for process in (self.etcd, self.apiserver, self.controller_manager) if process]
+        return [process for process in (self.etcd, self.apiserver, self.controller_manager, self.scheduler) if process]
 
     def kubeconfig_of(self, user: str) -> Path:
         """The kubeconfig of one of the kit's users; the admin's is the run's `kubeconfig`."""
@@ -76,6 +79,8 @@ class ControlPlane:
         """Start everything and wait until it serves; about 3 s."""
         self.etcd.start()
         self.start_apiserver()
+        if self.scheduler:
+            self.scheduler.start()
         if self.controller_manager:
             self.controller_manager.start()
             with Client(self._run.kubeconfig) as client:
@@ -165,27 +170,36 @@ class ControlPlane:
             f"--service-cluster-ip-range={subnet.services}",
             "--allow-privileged=true",
             "--profiling=false",
+            "--kubelet-preferred-address-types=InternalIP",
             f"--audit-policy-file={self._folder / 'audit-policy.json'}",
             f"--audit-log-path={self._folder / 'logs' / 'audit.log'}",
             "--audit-log-maxsize=2048",  # MB: never rotated within a run
         ]
 
     def _controller_manager_command(self, binary: Path) -> list[str]:
-        kubeconfig = self.kubeconfig_of("kube-controller-manager")
         subnet = self._run.subnet
         return [
             str(binary),
-            f"--kubeconfig={kubeconfig}",
-            f"--authentication-kubeconfig={kubeconfig}",
-            f"--authorization-kubeconfig={kubeconfig}",
-            "--secure-port=0",  # nobody asks it
+            *self._component_flags("kube-controller-manager"),
             f"--service-account-private-key-file={self._pki / 'service-accounts.key'}",
             f"--root-ca-file={self._authority.certificate}",
             "--use-service-account-credentials",
             "--allocate-node-cidrs",
             f"--cluster-cidr={subnet.pods}",
             f"--service-cluster-ip-range={subnet.services}",
+        ]
+
+    def _scheduler_command(self, binary: Path) -> list[str]:
+        return [str(binary), *self._component_flags("kube-scheduler")]
+
+    def _component_flags(self, user: str) -> list[str]:
+        kubeconfig = self.kubeconfig_of(user)
+        return [
+            f"--kubeconfig={kubeconfig}",
+            f"--authentication-kubeconfig={kubeconfig}",
+            f"--authorization-kubeconfig={kubeconfig}",
+            "--secure-port=0",  # nobody asks it
             "--leader-elect=false",
-            "--kube-api-qps=200",  # the defaults of 20 and 30 would make tests wait for the controllers
+            "--kube-api-qps=200",  # the defaults of 20 to 50 would make tests wait for the controllers
             "--kube-api-burst=400",
         ]

@@ -7,10 +7,11 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import pytest
 
-from .assets import Tier, existing_kubeconfig, find_binaries
+from .assets import Tier, existing_kubeconfig, prepare
 from .client import Client, Object, Objects
 from .cluster import Cluster, documents, start_cluster, use_existing_cluster
 from .errors import TierUnavailableError
+from .node import images
 from .waiting import Condition, wait_until
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = getattr(item, "fixturenames", ())
         if "node_cluster" in names:
             item.add_marker("node")
-        elif ("active_cluster" in names or "cluster" in names) and item.get_closest_marker("node") is None:
+        elif ({"active_cluster", "cluster"} & set(names)) and item.get_closest_marker("node") is None:
             item.add_marker("cluster")
 
 
@@ -46,7 +47,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     with capture.global_and_fixture_disabled():  # minutes of building need their progress shown
         for tier in sorted(wanted):  # control-plane before node
             try:
-                find_binaries(tier)
+                prepare(tier)
             except TierUnavailableError as error:
                 unavailable[tier] = str(error)
 
@@ -65,8 +66,22 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
+def own_cluster(cluster: Cluster) -> Cluster:
+    if cluster.run is None:
+        pytest.skip("needs a cluster of the kit's own (audit log, kubelet stand-in, stopping the API server)")
+    return cluster
+
+
+@pytest.fixture(scope="session")
 def node_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     yield from _running_cluster(request, Tier.NODE)
+
+
+@pytest.fixture(scope="session")
+def python_image(node_cluster: Cluster) -> str:
+    if node_cluster.node is None:
+        return os.environ.get("AUDITPIPELINE_TEST_PYTHON_IMAGE", "docker.io/library/python:3.13-slim")
+    return node_cluster.load_image(images.python_image())
 
 
 @pytest.fixture
