@@ -7,15 +7,36 @@ from auditpipeline.api.conditions import ConditionType
 from auditpipeline.api.findings import Finding, Outcome, Unknown
 from auditpipeline.api.reasons import Reason
 from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, blocked, from_missing
+from auditpipeline.wiring.environment import listed
 from auditpipeline.wiring.resolve import Emitter
 from auditpipeline.wiring.sources import UrlSource, config_file_not_mounted
 
 HOP: Final = ConditionType.CONFIG_RESOLVED
 
 
+def key_not_read(given: Given, emitter: Emitter) -> Iterator[Outcome]:  # noqa: ARG001  (one signature for all checks)
+    """The configuration file holds a URL, under a key that the emitter does not read."""
+    for source in emitter.sources:
+        if source.unread_instead_of and source.use == "events":
+            keys = listed(list(source.unread_instead_of))
+            path = source.place.field.partition("].")[2] or source.place.field
+            yield Finding(
+                Reason.KEY_NOT_READ,
+                f"{emitter.ref} does not read {path}, under which {source.place.object} sets the store URL; it reads {keys}.",
+                source.place.object,
+                source.place.field,
+                expected=f"the URL under {keys}",
+                found=f"the URL under {path}",
+                fix=f"move the URL to {source.unread_instead_of[0]}",
+                emitter=emitter.name,
+                workload=emitter.ref,
+            )
+            return
+
+
 def url_not_found(given: Given, emitter: Emitter) -> Iterator[Outcome]:
     """No place that the emitter reads holds a URL."""
-    if emitter.winner is not None:
+    if emitter.winner is not None or any(source.unread_instead_of for source in emitter.sources):
         return
     if emitter.workload is None:
         yield blocked(HOP, ConditionType.IDENTITY_BOUND, f"The URL of {emitter.name} is read from {emitter.ref}, which does not exist.", emitter.name)
@@ -41,6 +62,12 @@ def url_not_found(given: Given, emitter: Emitter) -> Iterator[Outcome]:
                 fix=f"create ConfigMap {name} in namespace {emitter.ref.namespace}",
             )
             return
+    contracts = given.wiring.contracts
+    if any((rule := contract.rules_for(emitter.ref.name)) is not None and rule.default for contract in contracts):
+        yield Unknown(
+            HOP, Reason.CONTRACT_UNDETERMINED, f"{emitter.ref} sets no store URL; whether it has a default depends on its version.", emitter.name
+        )
+        return
     what = _declared(emitter)
     yield _finding(
         emitter,
@@ -83,7 +110,7 @@ def url_sources_disagree(given: Given, emitter: Emitter) -> Iterator[Outcome]:  
     if winner is None or winner.endpoint is None:
         return
     for other in emitter.sources:
-        if other.use == "events" and other.container == winner.container and other.endpoint not in {None, winner.endpoint}:
+        if other.use == "events" and not other.unread_instead_of and other.container == winner.container and other.endpoint not in {None, winner.endpoint}:
             yield Finding(
                 Reason.URL_SOURCES_DISAGREE,
                 f"{emitter.ref} has two store URLs: {winner.description} says {winner.endpoint} and wins, "
@@ -130,6 +157,7 @@ def config_not_reloaded(given: Given, emitter: Emitter) -> Iterator[Outcome]:
 
 
 CHECKS: Final[tuple[EmitterCheck, ...]] = (
+    key_not_read,          # a place holds one, and the emitter does not look there
     url_not_found,         # no place holds a URL
     value_unreadable,      # a place is named, what it names is not there
     url_unusable,          # it is there, and is no URL
@@ -141,7 +169,7 @@ STORE_CHECKS: Final[tuple[StoreCheck, ...]] = ()
 
 def _winners(emitter: Emitter) -> list[UrlSource]:
     winners: dict[str, UrlSource] = {}
-    for source in emitter.sources:
+    for source in (source for source in emitter.sources if not source.unread_instead_of):
         winners.setdefault(source.use, source)
     return list(winners.values())
 

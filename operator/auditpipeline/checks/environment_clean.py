@@ -50,13 +50,13 @@ def host_path_arg(given: Given) -> Iterator[Outcome]:
     for emitter, workload in all_workloads(given):
         for container in workload.pod.containers:
             environment = variables(given.world, workload, container)
-            for word, field in command_line(container, environment):
-                flag, equals, value = word.partition("=")
+            for word in command_line(container, environment):
+                flag, equals, value = word.text.partition("=")
                 name = _KUBECONFIG if flag.lstrip("-").lower() == "kubeconfig" and equals else ""
-                leak = _leak(container, name, value if equals and flag.startswith("-") else word)
-                raw = (container.command if field.startswith("command") else container.args)[int(field.partition("[")[2].rstrip("]"))]
-                if leak and "$(" not in raw:
-                    place = container_place(workload, container, field)
+                leak = _leak(container, name, value if equals and flag.startswith("-") else word.text)
+                # What comes from a variable is told at the variable.
+                if leak and word.written_there:
+                    place = container_place(workload, container, word.field)
                     yield _finding(
                         Reason.HOST_PATH_ARG,
                         f"{workload.ref} container {container.name} is given a path of a developer's machine, {_anonymous(leak)}; nothing mounts it.",

@@ -35,6 +35,7 @@ class EmitterRules:
     Attributes:
         keys: Paths in the configuration file, in order of preference.
         health_keys: Paths of the URL that the readiness gate asks.
+        default: The URL that the program uses where none is set; empty where it then fails or none is recorded.
     """
 
     names: tuple[str, ...]
@@ -42,6 +43,7 @@ class EmitterRules:
     health_keys: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
+    default: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +100,14 @@ def parse_contract(text: str) -> Contract:
 
 
 def _rules(item: Mapping[str, Any]) -> EmitterRules:
-    _only(item, {"names", "keys", "healthKeys", "env", "args"}, "emitters")
+    _only(item, {"names", "keys", "healthKeys", "env", "args", "defaultUrl"}, "emitters")
     return EmitterRules(
         names=_names(item, "names", "emitters"),
         keys=_names(item, "keys", "emitters"),
         health_keys=_names(item, "healthKeys", "emitters"),
         env=_names(item, "env", "emitters"),
         args=_names(item, "args", "emitters"),
+        default=_text(item, "defaultUrl", "emitters") if "defaultUrl" in item else "",
     )
 
 

@@ -2,13 +2,14 @@
 
 Rules (API reference of EnvVar and Container): envFrom first, then env in order, later ones win; `$(NAME)` in a value is
 replaced by a variable that stands before it, in command and args by any; `$$(NAME)` stays `$(NAME)`; an unknown one
-stays as it is.
+stays as it is. The variables that Kubernetes makes for each Service of the namespace (`GATEWAY_SERVICE_HOST`) count as
+known, but their values stand in the pod only.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from auditpipeline.api.findings import ObjectRef
 from auditpipeline.api.reasons import Reason
@@ -16,6 +17,7 @@ from auditpipeline.world.objects import Container, EnvVar, KeyRef, Workload
 from auditpipeline.world.world import World
 
 _REFERENCE: Final = re.compile(r"\$(\$|\(([^()]*)\))")
+_SERVICE_LINK: Final = re.compile(r"[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP)(_(ADDR|PORT|PROTO))?)?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,21 @@ class Variable:
     written: float | None = None
 
 
+class Word(NamedTuple):
+    """An expanded word of the command line.
+
+    Attributes:
+        field: Where it stands in the container: `args[2]`.
+        awaits: A variable in it whose value is known in the pod only; the text then keeps its `$(NAME)`.
+        written_there: The word itself holds the text, rather than a variable that it refers to.
+    """
+
+    text: str
+    field: str
+    awaits: str
+    written_there: bool
+
+
 def variables(world: World, workload: Workload, container: Container) -> dict[str, Variable]:
     """The container's environment by name."""
     result: dict[str, Variable] = {}
@@ -75,10 +92,10 @@ def variables(world: World, workload: Workload, container: Container) -> dict[st
     return result
 
 
-def command_line(container: Container, environment: Mapping[str, Variable]) -> list[tuple[str, str]]:
-    """The expanded words of command and args, each with its field inside the container (`args[2]`)."""
+def command_line(container: Container, environment: Mapping[str, Variable]) -> list[Word]:
+    """The expanded words of command and args."""
     return [
-        (expand(word, environment), f"{field}[{index}]")
+        Word(expand(word, environment), f"{field}[{index}]", awaited(word, environment), "$(" not in word)
         for field, words in (("command", container.command), ("args", container.args))
         for index, word in enumerate(words)
     ]
@@ -96,6 +113,23 @@ def expand(text: str, environment: Mapping[str, Variable]) -> str:
         return match[0] if variable is None or variable.text is None else variable.text
 
     return _REFERENCE.sub(value, text)
+
+
+def awaited(text: str, environment: Mapping[str, Variable]) -> str:
+    """The first variable that the text refers to and whose value is known in the pod only; empty for none."""
+    for match in _REFERENCE.finditer(text):
+        name = match[2]
+        if name is None:
+            continue
+        variable = environment.get(name)
+        if variable.text is None if variable is not None else _SERVICE_LINK.fullmatch(name):
+            return name
+    return ""
+
+
+def known_in_pod_only(name: str, reader: Place) -> Missing:
+    """The gap of a value that no manifest can tell."""
+    return Missing(Reason.SOURCE_IS_SECRET, f"The value of {name} is set when the pod starts.", reader)
 
 
 def container_place(workload: Workload, container: Container, field: str) -> Place:
@@ -172,6 +206,11 @@ def _variable(
 ) -> Variable | None:
     reader = container_place(workload, container, f"env[{entry.name}]")
     if entry.value is not None:
+        name = awaited(entry.value, before)
+        if name:
+            there = before.get(name)
+            gap = there.missing if there is not None else None
+            return Variable(entry.name, None, Place(reader.object, f"{reader.field}.value"), reader, gap or known_in_pod_only(name, reader))
         return Variable(entry.name, expand(entry.value, before), Place(reader.object, f"{reader.field}.value"), reader)
     if entry.config_map is not None:
         text, missing, written = config_map_value(world, workload.ref.namespace, entry.config_map, reader)
@@ -186,4 +225,5 @@ def _variable(
             reader,
         )
         return Variable(entry.name, None, reader, reader, gap)
-    return Variable(entry.name, None, reader, reader)
+    known = {"metadata.namespace": workload.ref.namespace, "spec.serviceAccountName": workload.pod.service_account}
+    return Variable(entry.name, known.get(entry.field), reader, reader)

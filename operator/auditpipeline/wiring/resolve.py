@@ -1,18 +1,19 @@
 """A pipeline resolved in a World: its store, its emitters, the URL each one uses and the Service that URL means."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from auditpipeline.api.findings import ObjectRef
 from auditpipeline.api.reasons import Reason
 from auditpipeline.api.spec import EmitterSpec, StoreSpec
-from auditpipeline.contracts.builtin import AUTO, builtin_contracts, contract
+from auditpipeline.contracts.builtin import builtin_contracts
 from auditpipeline.contracts.model import Access, Contract, Review
 from auditpipeline.wiring.access import Reading, read_access
 from auditpipeline.wiring.dns import Host, HostKind, read_host
+from auditpipeline.wiring.era import possible_contracts
 from auditpipeline.wiring.pipeline import Pipeline
-from auditpipeline.wiring.sources import Names, UrlSource, declared_sources, discovered_sources
+from auditpipeline.wiring.sources import Names, UrlSource, declared_sources, default_source, discovered_sources
 from auditpipeline.wiring.urls import Endpoint
 from auditpipeline.world.evidence import AccessQuestion
 from auditpipeline.world.objects import PodSpec, Service, Subject, Workload
@@ -80,7 +81,7 @@ class Emitter:
     @property
     def winner(self) -> UrlSource | None:
         """The source of the event URL that the emitter uses."""
-        return next((source for source in self.sources if source.use == "events"), None)
+        return next((source for source in self.sources if source.use == "events" and not source.unread_instead_of), None)
 
     @property
     def account(self) -> Subject | None:
@@ -97,14 +98,15 @@ class Wiring:
     pipeline: Pipeline
     store: Store
     emitters: tuple[Emitter, ...]
+    contracts: tuple[Contract, ...]
 
 
 def resolve(world: World, pipeline: Pipeline) -> Wiring:
     """Resolve a pipeline; pure, never raises on strange objects."""
-    contracts = _contracts(pipeline)
+    contracts = possible_contracts(world, pipeline.spec.contract, _discoverable(world, pipeline))
     store = _store(world, pipeline, contracts)
     emitters = tuple(_emitter(world, pipeline, spec, store, contracts) for spec in pipeline.spec.emitters)
-    return Wiring(pipeline, store, emitters)
+    return Wiring(pipeline, store, emitters, contracts)
 
 
 def store_questions(store: Store, account: Subject) -> tuple[AccessQuestion, ...]:
@@ -131,15 +133,24 @@ def emitter_questions(store: Store, access: Access, account: Subject) -> tuple[A
     )
 
 
-def _contracts(pipeline: Pipeline) -> tuple[Contract, ...]:
-    return builtin_contracts() if pipeline.spec.contract == AUTO else (contract(pipeline.spec.contract),)
+def _discoverable(world: World, pipeline: Pipeline) -> Iterator[tuple[Workload, str]]:
+    """Emitters whose URL is found by the contracts' names; one that the pipeline points to says nothing about them."""
+    for spec in pipeline.spec.emitters:
+        workload = world.workloads.get(_emitter_ref(pipeline, spec))
+        if spec.url is None and workload is not None:
+            yield workload, spec.container
+
+
+def _emitter_ref(pipeline: Pipeline, spec: EmitterSpec) -> ObjectRef:
+    return ObjectRef(spec.workload.kind, pipeline.ref.namespace, spec.workload.name)
 
 
 def _store(world: World, pipeline: Pipeline, contracts: tuple[Contract, ...]) -> Store:
     spec = pipeline.spec.store
     namespace = spec.service.namespace or pipeline.ref.namespace
     ref = ObjectRef("Service", namespace, spec.service.name)
-    if not _permitted(world, pipeline.ref.namespace, namespace):
+    # Only a declared pipeline asks an operator to look into another namespace.
+    if pipeline.declared and not _permitted(world, pipeline.ref.namespace, namespace):
         return Store(ref, None, (), permitted=False, accesses=(None,), reviews=())
     service = world.services.get(ref)
     workloads = _store_workloads(world, spec, namespace, service, contracts)
@@ -213,7 +224,7 @@ def _access(spec: StoreSpec, contract: Contract) -> Access | None:
 
 
 def _emitter(world: World, pipeline: Pipeline, spec: EmitterSpec, store: Store, contracts: tuple[Contract, ...]) -> Emitter:
-    ref = ObjectRef(spec.workload.kind, pipeline.ref.namespace, spec.workload.name)
+    ref = _emitter_ref(pipeline, spec)
     workload = world.workloads.get(ref)
     sources: list[UrlSource] = []
     if workload is not None or spec.url is not None:
@@ -233,17 +244,38 @@ def _sources(
 ) -> list[UrlSource]:
     if spec.url is not None:
         return declared_sources(world, pipeline.ref.namespace, workload, spec)
+    return emitter_sources(world, workload, spec.container, contracts)
+
+
+def emitter_sources(world: World, workload: Workload, container: str, contracts: tuple[Contract, ...]) -> list[UrlSource]:
+    """Where a workload's URL is set, by the contracts that know it, else as its own manifest wires it.
+
+    A key in a file that no contract lets this workload read is kept, marked as unread. A variable or an argument is not:
+    whoever wires it by hand knows a program that reads it.
+    """
     known = Names.of(contracts, workload.ref.name)
-    found = discovered_sources(world, workload, spec.container, known) if known is not None else []
-    # What no contract names is read as the workload's own manifest wires it.
-    return found or discovered_sources(world, workload, spec.container, Names.generic(contracts))
+    found = discovered_sources(world, workload, container, known) if known is not None else []
+    if found:
+        return found
+    generic = discovered_sources(world, workload, container, Names.generic(builtin_contracts()))
+    everywhere = Names.of(builtin_contracts(), workload.ref.name)
+    if everywhere is None or not everywhere.keys:
+        return generic
+    if any(source.via != "file" for source in generic):
+        return [source for source in generic if source.via != "file"]
+    default = {rule.default for contract in contracts if (rule := contract.rules_for(workload.ref.name)) is not None}
+    unread = [replace(source, unread_instead_of=everywhere.keys) for source in generic]
+    if len(default) == 1 and (url := default.pop()):
+        return [default_source(workload, url), *unread]
+    return unread
 
 
 def _used(sources: Iterable[UrlSource]) -> list[UrlSource]:
     """The winner of each use."""
     winners: dict[str, UrlSource] = {}
     for source in sources:
-        winners.setdefault(source.use, source)
+        if not source.unread_instead_of:
+            winners.setdefault(source.use, source)
     return list(winners.values())
 
 

@@ -6,6 +6,7 @@ files. Argument wins over environment, environment over file.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from posixpath import normpath
 from typing import Final, Literal
 
 from auditpipeline.api.findings import ObjectRef
@@ -20,6 +21,7 @@ from auditpipeline.wiring.environment import (
     command_line,
     config_map_value,
     container_place,
+    known_in_pod_only,
     variables,
 )
 from auditpipeline.wiring.mounts import MountedFile, covers, mounted_files
@@ -28,9 +30,9 @@ from auditpipeline.world.objects import Container, KeyRef, Workload
 from auditpipeline.world.world import World
 from auditpipeline.world.yaml_text import UnreadableText
 
-Via = Literal["value", "arg", "env", "file"]
+Via = Literal["value", "arg", "env", "file", "default"]
 Use = Literal["events", "health"]
-_RANK: Final = {"value": 0, "arg": 1, "env": 2, "file": 3}
+_RANK: Final = {"value": 0, "arg": 1, "env": 2, "file": 3, "default": 4}
 
 # Names under which a workload that no contract knows is wired, as its own manifest shows.
 GENERIC_ENV: Final = ("DATA_STORAGE_URL", "DATASTORAGE_URL")
@@ -86,6 +88,7 @@ class UrlSource:
         missing: Why it cannot be read.
         problem: Why its text is no usable URL.
         written: When the ConfigMap that holds it was last written.
+        unread_instead_of: The keys that the emitter reads, where this one is none of them.
     """
 
     use: Use
@@ -96,6 +99,7 @@ class UrlSource:
     missing: Missing | None = None
     problem: UrlProblem | None = None
     written: float | None = None
+    unread_instead_of: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:
@@ -103,6 +107,8 @@ class UrlSource:
         if self.place.object.kind == "ConfigMap":
             key, _, path = self.place.field.removeprefix("data[").partition("]")
             return f"ConfigMap {self.place.object.name}[{key}] {path.removeprefix('.')}".rstrip()
+        if self.via == "default":
+            return f"built-in default of {self.place.object}"
         return f"{self.place.object} {self.place.field}"
 
 
@@ -132,9 +138,17 @@ def discovered_sources(world: World, workload: Workload, container_name: str, na
     for container in _containers(workload, container_name):
         environment = variables(world, workload, container)
         sources += _from_args(workload, container, environment, names.args)
-        sources += [_from_variable(container, environment[name]) for name in names.env if name in environment]
+        # Programs take an empty variable for one that is not set.
+        sources += [
+            _from_variable(container, environment[name]) for name in names.env if name in environment and not _blank(environment[name])
+        ]
         sources += _from_files(world, workload, container, environment, names)
     return sorted(sources, key=lambda source: _RANK[source.via])
+
+
+def default_source(workload: Workload, url: str) -> UrlSource:
+    """The URL that the program itself falls back to."""
+    return _from_text("default", "", Place(workload.ref, ""), url)
 
 
 def config_file_not_mounted(world: World, workload: Workload, container_name: str) -> Missing | None:
@@ -146,8 +160,12 @@ def config_file_not_mounted(world: World, workload: Workload, container_name: st
             mounts = [mount for mount in container.mounts if covers(mount, path)]
             volumes = {volume.name: volume for volume in workload.pod.volumes}
             opaque = any(mount.volume not in volumes or volumes[mount.volume].opaque for mount in mounts)
-            # Without any mount the file may be part of the image.
-            if not mounts or opaque or path in files:
+            # Without any mount the file may be part of the image; a ConfigMap that is not there is told by itself.
+            if not mounts or opaque or any(file == path or file.startswith(path + "/") for file in files):
+                continue
+            if any(
+                world.config_map(workload.ref.namespace, file.config_map) is None for mount in mounts for file in volumes[mount.volume].files
+            ):
                 continue
             return Missing(
                 Reason.CONFIG_FILE_NOT_MOUNTED,
@@ -160,6 +178,10 @@ def config_file_not_mounted(world: World, workload: Workload, container_name: st
     return None
 
 
+def _blank(variable: Variable) -> bool:
+    return variable.text is not None and not variable.text.strip()
+
+
 def _containers(workload: Workload, name: str) -> list[Container]:
     if name:
         return [container for container in workload.pod.containers if container.name == name]
@@ -169,10 +191,7 @@ def _containers(workload: Workload, name: str) -> list[Container]:
 def _from_variable(container: Container, variable: Variable) -> UrlSource:
     source = UrlSource("events", "env", container.name, variable.place, missing=variable.missing, written=variable.written)
     if variable.text is None:
-        if variable.missing is None:
-            gap = Missing(Reason.SOURCE_IS_SECRET, f"The value of {variable.name} is set when the pod starts.", variable.reader)
-            return replace(source, missing=gap)
-        return source
+        return source if variable.missing else replace(source, missing=known_in_pod_only(variable.name, variable.reader))
     return _with_text(source, variable.text)
 
 
@@ -180,33 +199,41 @@ def _from_args(
     workload: Workload, container: Container, environment: dict[str, Variable], flags: tuple[str, ...]
 ) -> Iterator[UrlSource]:
     words = command_line(container, environment)
-    for index, (word, field) in enumerate(words):
+    for index, word in enumerate(words):
         for flag in flags:
-            name, equals, text = word.partition("=")
+            name, equals, text = word.text.partition("=")
             # Go programs take a flag with one dash or two.
             if name.lstrip("-") != flag.lstrip("-") or not name.startswith("-"):
                 continue
+            holder = word
             if not equals:
                 if index + 1 == len(words):
                     continue
-                text, field = words[index + 1]
-            yield _from_text("arg", container.name, container_place(workload, container, field), text)
+                holder = words[index + 1]
+                text = holder.text
+            place = container_place(workload, container, holder.field)
+            if holder.awaits:
+                variable = environment.get(holder.awaits)
+                gap = variable.missing if variable is not None else None
+                yield UrlSource("events", "arg", container.name, place, missing=gap or known_in_pod_only(holder.awaits, place))
+            else:
+                yield _from_text("arg", container.name, place, text)
 
 
 def _config_paths(container: Container, environment: dict[str, Variable]) -> Iterator[tuple[str, str]]:
     words = command_line(container, environment)
-    for index, (word, field) in enumerate(words):
-        name, equals, path = word.partition("=")
+    for index, word in enumerate(words):
+        name, equals, path = word.text.partition("=")
         if name not in CONFIG_ARGS:
             continue
         if not equals:
-            path = words[index + 1][0] if index + 1 < len(words) else ""
-        if path.startswith("/"):
-            yield path, field
+            path = words[index + 1].text if index + 1 < len(words) else ""
+        if path.startswith("/") and "$(" not in path:
+            yield normpath(path), word.field
     for name in CONFIG_ENV:
         variable = environment.get(name)
         if variable is not None and variable.text and variable.text.startswith("/"):
-            yield variable.text, f"env[{name}]"
+            yield normpath(variable.text), f"env[{name}]"
 
 
 def _from_files(
