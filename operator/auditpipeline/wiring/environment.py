@@ -122,7 +122,9 @@ def awaited(text: str, environment: Mapping[str, Variable]) -> str:
         if name is None:
             continue
         variable = environment.get(name)
-        if variable.text is None if variable is not None else _SERVICE_LINK.fullmatch(name):
+        if variable is None and _SERVICE_LINK.fullmatch(name):
+            return name
+        if variable is not None and variable.text is None:
             return name
     return ""
 

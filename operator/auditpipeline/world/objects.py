@@ -30,6 +30,8 @@ class EnvVar(NamedTuple):
     value: str | None = None
     config_map: KeyRef | None = None
     secret: KeyRef | None = None
+    field: str = ""
+    """A field of the pod, as `metadata.namespace`."""
 
 
 class EnvFrom(NamedTuple):

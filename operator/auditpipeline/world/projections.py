@@ -4,6 +4,7 @@ Input may be anything that YAML can say, so every access checks its type; what d
 with the field's path.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -43,7 +44,7 @@ from auditpipeline.world.objects import (
 
 CLUSTER_SCOPED: Final = frozenset({"Namespace", "ClusterRole", "ClusterRoleBinding"})
 SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
-_TOKEN_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105  (a path)
+_PORT_NUMBER: Final = re.compile(r"[0-9]{1,5}")
 
 
 class MalformedObject(ValueError):  # noqa: N818  (reads as a noun where it is raised)
@@ -156,6 +157,8 @@ def _env(entry: Mapping[str, Any], path: str) -> EnvVar:
         return EnvVar(name, config_map=_key_ref(_map(body, "configMapKeyRef", path), path))
     if "secretKeyRef" in body:
         return EnvVar(name, secret=_key_ref(_map(body, "secretKeyRef", path), path))
+    if "fieldRef" in body:
+        return EnvVar(name, field=_str(_map(body, "fieldRef", path), "fieldPath", path))
     return EnvVar(name)
 
 
@@ -289,7 +292,9 @@ def _service(obj: Mapping[str, Any], ref: ObjectRef) -> Service:
     ports = []
     for item in _items(spec, "ports", "spec"):
         number = _int(item, "port", "spec.ports")
-        target = item.get("targetPort", number)
+        target = item.get("targetPort")
+        if target is None:
+            target = number
         if not isinstance(target, int | str) or isinstance(target, bool):
             raise MalformedObject("spec.ports.targetPort must be a number or a name")
         node_port = item.get("nodePort")
@@ -297,7 +302,7 @@ def _service(obj: Mapping[str, Any], ref: ObjectRef) -> Service:
             ServicePort(
                 _str(item, "name", "spec.ports"),
                 number,
-                int(target) if isinstance(target, str) and target.isdigit() else (target or number),
+                int(target) if isinstance(target, str) and _PORT_NUMBER.fullmatch(target) else (target or number),
                 _str(item, "protocol", "spec.ports") or "TCP",
                 node_port if isinstance(node_port, int) else None,
             )
@@ -482,7 +487,7 @@ def _scalar(value: object, path: str) -> str:
         return "true" if value else "false"
     if value is None:
         return ""
-    if isinstance(value, int | float):
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) < 1 << 64):
         return str(value)
     raise MalformedObject(f"{path} must be a string")
 
