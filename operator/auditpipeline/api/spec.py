@@ -16,6 +16,9 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 KIND: Final = "AuditPipeline"
 PLURAL: Final = "auditpipelines"
 
+CONTRACTS: Final = ("auto", "kubernaut-v1", "kubernaut-2026-01", "kubernaut-2026-01-noauth")
+WORKLOAD_KINDS: Final = ("Deployment", "StatefulSet", "DaemonSet", "CronJob")
+
 _DURATION: Final = re.compile(r"([0-9]+)([smh])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 
@@ -142,7 +145,7 @@ def parse_spec(spec: object) -> PipelineSpec:
     return PipelineSpec(
         store=_store(_mapping(body.get("store"), "spec.store")),
         emitters=emitters,
-        contract=_text(body, "contract", "spec") or "auto",
+        contract=_one_of(_text(body, "contract", "spec") or "auto", CONTRACTS, "spec.contract"),
         suspend=body.get("suspend") is True,
         interval=seconds(_text(body, "interval", "spec") or "5m", "spec.interval"),
         grace_period=seconds(_text(body, "gracePeriod", "spec") or "2m", "spec.gracePeriod"),
@@ -226,7 +229,14 @@ def _waiver(body: Mapping[str, Any], field: str) -> Waiver:
 
 def _workload(value: object, field: str) -> WorkloadRef:
     body = _mapping(value, field)
-    return WorkloadRef(_text(body, "kind", field) or "Deployment", _required(body, "name", field))
+    kind = _one_of(_text(body, "kind", field) or "Deployment", WORKLOAD_KINDS, f"{field}.kind")
+    return WorkloadRef(kind, _required(body, "name", field))
+
+
+def _one_of(value: str, allowed: Sequence[str], field: str) -> str:
+    if value not in allowed:
+        raise InvalidPipeline(f"{field} must be one of {', '.join(allowed)}")
+    return value
 
 
 def _mapping(value: object, field: str) -> Mapping[str, Any]:
