@@ -10,7 +10,7 @@ from typing import Final
 from auditpipeline.api.conditions import ConditionType
 from auditpipeline.api.findings import Finding, ObjectRef, Outcome, Unknown
 from auditpipeline.api.reasons import Reason
-from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, blocked
+from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, blocked, nothing_known, store_gap
 from auditpipeline.contracts.model import Access
 from auditpipeline.wiring.access import Reading, bindings_for, covers, covers_resource, covers_verb, grants, read_access
 from auditpipeline.wiring.environment import listed
@@ -48,7 +48,10 @@ def access_denied(given: Given, emitter: Emitter) -> Iterator[Outcome]:
         return
     outcomes = [_judge(given, emitter, account, access) for access in given.store.accesses]
     denied = [outcome for outcome in outcomes if isinstance(outcome, Finding)]
-    if len(denied) == len(outcomes):
+    gap = store_gap(given, "RoleBinding", given.store.namespace)
+    if denied and gap is not None:
+        yield nothing_known(HOP, gap, emitter.name)
+    elif len(denied) == len(outcomes):
         yield denied[0]
     elif denied and not given.store.authenticates:
         yield Unknown(

@@ -64,6 +64,18 @@ def nothing_known(check: ConditionType, gap: tuple[Reason, str], emitter: str = 
     return Unknown(check, gap[0], gap[1], emitter)
 
 
+def store_gap(given: Given, kind: str, namespace: str) -> tuple[Reason, str] | None:
+    """Why an absent object on the store's side proves nothing.
+
+    Manifests of emitters alone are common, so what belongs to the store counts as complete only where the input holds
+    the store.
+    """
+    gap = given.world.gap(kind, namespace)
+    if gap is not None or given.store.held or not given.world.coverage.by_namespace:
+        return gap
+    return Reason.NOT_IN_INPUT, f"The manifests do not hold the store, so the absence of a {kind} in namespace {namespace} proves nothing."
+
+
 def did_you_mean(name: str, candidates: Iterable[str], *, likely: str = "") -> str:
     """The name that was probably meant: the likely one, else the closest in spelling; empty if none comes near."""
     if likely:

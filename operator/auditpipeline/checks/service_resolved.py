@@ -10,7 +10,7 @@ from typing import Final
 from auditpipeline.api.conditions import ConditionType
 from auditpipeline.api.findings import Finding, ObjectRef, Outcome, Unknown
 from auditpipeline.api.reasons import Reason
-from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, blocked, did_you_mean, nothing_known
+from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, blocked, did_you_mean, nothing_known, store_gap
 from auditpipeline.wiring.dns import CLUSTER_DOMAIN, HostKind
 from auditpipeline.wiring.environment import listed
 from auditpipeline.wiring.resolve import ADMIT_LABEL, Emitter, Target
@@ -35,9 +35,10 @@ def not_permitted(given: Given) -> Iterator[Outcome]:
 def store_service_not_found(given: Given) -> Iterator[Outcome]:
     """The Service that the pipeline names does not exist."""
     store = given.store
-    if store.service is not None or not store.permitted:
+    # In a discovered pipeline nobody named it: the emitter's URL is all there is.
+    if store.service is not None or not store.permitted or not given.wiring.pipeline.declared:
         return
-    gap = given.world.gap("Service", store.namespace)
+    gap = store_gap(given, "Service", store.namespace)
     if gap is not None:
         yield nothing_known(HOP, gap)
         return
@@ -107,7 +108,7 @@ def service_not_found(given: Given, emitter: Emitter) -> Iterator[Outcome]:
         if host.kind is not HostKind.SERVICE or target.service is not None:
             continue
         store = given.store
-        if (host.namespace, host.service) == (store.namespace, store.service_ref.name):
+        if given.wiring.pipeline.declared and (host.namespace, host.service) == (store.namespace, store.service_ref.name):
             # One cause, told once, at the Service that the pipeline names.
             continue
         if not store.permitted and host.namespace != emitter.ref.namespace:
@@ -207,7 +208,7 @@ CHECKS: Final[tuple[EmitterCheck, ...]] = (
 
 def _nowhere(given: Given, emitter: Emitter, target: Target) -> Iterator[Outcome]:
     host = target.host
-    gap = given.world.gap("Service", host.namespace)
+    gap = store_gap(given, "Service", host.namespace)
     if gap is not None:
         yield nothing_known(HOP, gap, emitter.name)
         return

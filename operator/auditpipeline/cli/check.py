@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auditpipeline.api.reasons import Severity
+from auditpipeline.contracts.builtin import AUTO, NAMES
 from auditpipeline.report import json_report, table
 from auditpipeline.report.model import Position, Report, Unreadable
 from auditpipeline.verdict import judge
 from auditpipeline.views.manifests import Manifests, add_text, read_manifests, read_stream
+from auditpipeline.wiring.discovery import covered_by, discover
 from auditpipeline.world.coverage import InputScope
 from auditpipeline.world.evidence import NO_EVIDENCE
 
@@ -28,7 +30,7 @@ def register(commands: "Subparsers") -> None:
     parser = commands.add_parser(
         "check",
         help="judge manifests before they are deployed",
-        description="Judge the AuditPipelines in manifests: files, folders, or - for a stream such as helm template writes.",
+        description="Judge the AuditPipelines in manifests, and emitters that no AuditPipeline covers: files, folders, or - for a stream such as helm template writes.",
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, or - for stdin")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="format (default: table)")
@@ -37,6 +39,9 @@ def register(commands: "Subparsers") -> None:
     scope.add_argument("--partial", action="store_true", help="the input may lack anything: no absence is a fault")
     parser.add_argument(
         "--fail-on", choices=("error", "warning", "never"), default="error", help="findings that make the exit code 1 (default: error)"
+    )
+    parser.add_argument(
+        "--contract", choices=(AUTO, *NAMES), default=AUTO, help="what the store of discovered emitters promises (default: auto)"
     )
     parser.add_argument("--allow-empty", action="store_true", help="exit 0 where the input holds no emitter")
     parser.set_defaults(run=run)
@@ -50,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
     """
     manifests = _read(args.paths, _scope(args))
     now = time.time()
-    verdicts = tuple(judge(manifests.world, pipeline, NO_EVIDENCE, now=now) for pipeline in manifests.pipelines)
+    pipelines = [*manifests.pipelines, *discover(manifests.world, covered_by(manifests.pipelines), contract=args.contract)]
+    verdicts = tuple(judge(manifests.world, pipeline, NO_EVIDENCE, now=now) for pipeline in pipelines)
     report = Report(
         mode="manifests",
         verdicts=verdicts,
@@ -64,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         sys.stdout.write(table.render(report, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
     if not report.emitters and not report.unreadable and not args.allow_empty:
-        print("auditpipeline: the input holds no AuditPipeline, so nothing was judged; --allow-empty accepts that", file=sys.stderr)
+        print("auditpipeline: the input holds no emitter, so nothing was judged; --allow-empty accepts that", file=sys.stderr)
         return EXIT_NOTHING
     return _exit_code(report, args.fail_on)
 

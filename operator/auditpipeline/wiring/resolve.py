@@ -31,6 +31,7 @@ class Store:
         service: That Service, if it exists.
         workloads: What serves it: named by the pipeline, selected by the Service, or known by the contract.
         permitted: The store's namespace admits references from the pipeline's.
+        held: The world holds something of the store: its Service, its workload, or a Service that a contract names.
         accesses: What its access review may ask for, one for each possible contract; None asks for nothing.
         reviews: Rights its own ServiceAccount needs, where every possible contract needs them.
     """
@@ -39,6 +40,7 @@ class Store:
     service: Service | None
     workloads: tuple[Workload, ...]
     permitted: bool
+    held: bool
     accesses: tuple[Access | None, ...]
     reviews: tuple[Review, ...]
 
@@ -151,14 +153,15 @@ def _store(world: World, pipeline: Pipeline, contracts: tuple[Contract, ...]) ->
     ref = ObjectRef("Service", namespace, spec.service.name)
     # Only a declared pipeline asks an operator to look into another namespace.
     if pipeline.declared and not _permitted(world, pipeline.ref.namespace, namespace):
-        return Store(ref, None, (), permitted=False, accesses=(None,), reviews=())
+        return Store(ref, None, (), permitted=False, held=False, accesses=(None,), reviews=())
     service = world.services.get(ref)
     workloads = _store_workloads(world, spec, namespace, service, contracts)
+    held = service is not None or bool(workloads) or any(world.service(namespace, name) for contract in contracts for name in contract.services)
     possible = _authenticating(world, namespace, workloads, contracts)
     accesses = tuple(dict.fromkeys(_access(spec, contract) for contract in possible))
     needed = [set(contract.reviews) for contract in possible]
     reviews = tuple(review for review in possible[0].reviews if all(review in other for other in needed))
-    return Store(ref, service, workloads, permitted=True, accesses=accesses, reviews=reviews if accesses != (None,) else ())
+    return Store(ref, service, workloads, permitted=True, held=held, accesses=accesses, reviews=reviews if accesses != (None,) else ())
 
 
 def _permitted(world: World, pipeline_namespace: str, store_namespace: str) -> bool:

@@ -103,6 +103,9 @@ class _Index:
 class Coverage(Protocol):
     """What a view knows to be complete."""
 
+    by_namespace: bool
+    """Completeness is concluded from what a namespace holds, not known."""
+
     def gap(self, world: "World", kind: str, namespace: str) -> tuple[Reason, str] | None:
         """Why an absent object of that kind in that namespace proves nothing; None where absence is a fact."""
 
