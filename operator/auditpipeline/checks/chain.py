@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Final
 
+from auditpipeline.api.conditions import ConditionType
 from auditpipeline.api.findings import Outcome
 from auditpipeline.checks import (
     access_granted,
@@ -13,8 +14,7 @@ from auditpipeline.checks import (
     identity_bound,
     service_resolved,
 )
-from auditpipeline.checks.given import Given
-from auditpipeline.wiring.resolve import Store
+from auditpipeline.checks.given import Given, blocked
 
 CHAIN: Final[tuple[ModuleType, ...]] = (
     config_resolved,    # is a URL set where it is read
@@ -24,20 +24,19 @@ CHAIN: Final[tuple[ModuleType, ...]] = (
     identity_bound,     # does each pod have an identity
     access_granted,     # does the store let it in
 )
+# Hops that look at the store need its namespace's consent.
+_STORE_HOPS: Final = (endpoints_ready, access_granted)
 
 
 def run(given: Given) -> Iterator[Outcome]:
     """Every finding and unknown of a pipeline, in path order."""
     for hop in CHAIN:
-        if not _may_look(given.store, hop):
+        if not given.store.permitted and hop in _STORE_HOPS:
+            # What may not be looked at has not passed.
+            yield blocked(hop.HOP, ConditionType.SERVICE_RESOLVED, f"Namespace {given.store.namespace} has not opted in.")
             continue
         for store_check in hop.STORE_CHECKS:
             yield from store_check(given)
         for emitter in given.wiring.emitters:
             for check in hop.CHECKS:
                 yield from check(given, emitter)
-
-
-def _may_look(store: Store, hop: ModuleType) -> bool:
-    """Hops that look at the store need its namespace's consent."""
-    return store.permitted or hop not in {endpoints_ready, access_granted}

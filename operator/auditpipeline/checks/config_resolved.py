@@ -8,8 +8,10 @@ from auditpipeline.api.findings import Finding, Outcome, Unknown
 from auditpipeline.api.reasons import Reason
 from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, blocked, from_missing
 from auditpipeline.wiring.environment import listed
-from auditpipeline.wiring.resolve import Emitter
-from auditpipeline.wiring.sources import UrlSource, config_file_not_mounted
+from auditpipeline.wiring.dns import HostKind, read_host
+from auditpipeline.wiring.resolve import Emitter, used_sources
+from auditpipeline.wiring.sources import config_file_not_mounted
+from auditpipeline.wiring.urls import Endpoint
 
 HOP: Final = ConditionType.CONFIG_RESOLVED
 
@@ -45,8 +47,10 @@ def url_not_found(given: Given, emitter: Emitter) -> Iterator[Outcome]:
     if missing is not None:
         yield from_missing(emitter, missing, HOP)
         return
-    volumes = [file.config_map for volume in emitter.workload.pod.volumes for file in volume.files if not file.optional]
-    for name in dict.fromkeys(volumes):
+    pod = emitter.workload.pod
+    needed = [file.config_map for volume in pod.volumes for file in volume.files if not file.optional]
+    needed += [source.config_map for container in pod.containers for source in container.env_from if source.config_map and not source.optional]
+    for name in dict.fromkeys(needed):
         if given.world.config_map(emitter.ref.namespace, name) is None:
             gap = given.world.gap("ConfigMap", emitter.ref.namespace)
             if gap is not None:
@@ -55,8 +59,8 @@ def url_not_found(given: Given, emitter: Emitter) -> Iterator[Outcome]:
             yield _finding(
                 emitter,
                 Reason.CONFIG_MAP_NOT_FOUND,
-                f'ConfigMap "{name}" does not exist in namespace {emitter.ref.namespace}, but {emitter.ref} mounts it.',
-                field=f"{emitter.workload.template_path}.volumes",
+                f'ConfigMap "{name}" does not exist in namespace {emitter.ref.namespace}, but {emitter.ref} needs it.',
+                field=emitter.workload.template_path,
                 expected=f"ConfigMap {name}",
                 found="no such ConfigMap",
                 fix=f"create ConfigMap {name} in namespace {emitter.ref.namespace}",
@@ -82,14 +86,14 @@ def url_not_found(given: Given, emitter: Emitter) -> Iterator[Outcome]:
 
 def value_unreadable(given: Given, emitter: Emitter) -> Iterator[Outcome]:  # noqa: ARG001  (one signature for all checks)
     """The place is known, but the ConfigMap, key or path is not there."""
-    for source in _winners(emitter):
+    for source in used_sources(emitter.sources):
         if source.missing is not None:
             yield from_missing(emitter, source.missing, HOP)
 
 
 def url_unusable(given: Given, emitter: Emitter) -> Iterator[Outcome]:  # noqa: ARG001  (one signature for all checks)
     """The value is no URL that a client could use."""
-    for source in _winners(emitter):
+    for source in used_sources(emitter.sources):
         if source.problem is not None:
             yield Finding(
                 source.problem.reason,
@@ -110,7 +114,9 @@ def url_sources_disagree(given: Given, emitter: Emitter) -> Iterator[Outcome]:  
     if winner is None or winner.endpoint is None:
         return
     for other in emitter.sources:
-        if other.use == "events" and not other.unread_instead_of and other.container == winner.container and other.endpoint not in {None, winner.endpoint}:
+        if other.use != "events" or other.unread_instead_of or other.container != winner.container or other.endpoint is None:
+            continue
+        if _meaning(other.endpoint, emitter) != _meaning(winner.endpoint, emitter):
             yield Finding(
                 Reason.URL_SOURCES_DISAGREE,
                 f"{emitter.ref} has two store URLs: {winner.description} says {winner.endpoint} and wins, "
@@ -167,11 +173,11 @@ CHECKS: Final[tuple[EmitterCheck, ...]] = (
 STORE_CHECKS: Final[tuple[StoreCheck, ...]] = ()
 
 
-def _winners(emitter: Emitter) -> list[UrlSource]:
-    winners: dict[str, UrlSource] = {}
-    for source in (source for source in emitter.sources if not source.unread_instead_of):
-        winners.setdefault(source.use, source)
-    return list(winners.values())
+def _meaning(endpoint: Endpoint, emitter: Emitter) -> tuple[str, ...]:
+    """What a URL leads to: the short and the long name of a Service are one."""
+    host = read_host(endpoint.host, absolute=endpoint.absolute, namespace=emitter.ref.namespace)
+    place = (host.service, host.namespace) if host.kind is HostKind.SERVICE else (endpoint.host, "")
+    return (endpoint.scheme, *place, str(endpoint.port), endpoint.path)
 
 
 def _declared(emitter: Emitter) -> str:

@@ -23,12 +23,10 @@ _NOT_THE_API: Final = ("metric", "health", "pprof", "debug", "prom")
 def not_permitted(given: Given) -> Iterator[Outcome]:
     """The store's namespace has not opted in; nothing of it may be shown."""
     if not given.store.permitted:
-        namespace = given.wiring.pipeline.ref.namespace
         yield Unknown(
             HOP,
             Reason.NOT_PERMITTED,
-            f"Namespace {given.store.namespace} does not admit pipelines of namespace {namespace}: its owner may set the label "
-            f'{ADMIT_LABEL}{namespace}: "true" on it.',
+            _not_admitted(given, given.store.namespace),
         )
 
 
@@ -111,10 +109,26 @@ def service_not_found(given: Given, emitter: Emitter) -> Iterator[Outcome]:
         if given.wiring.pipeline.declared and (host.namespace, host.service) == (store.namespace, store.service_ref.name):
             # One cause, told once, at the Service that the pipeline names.
             continue
-        if not store.permitted and host.namespace != emitter.ref.namespace:
-            yield blocked(HOP, HOP, f"Namespace {host.namespace} has not opted in.", emitter.name)
-            continue
         endpoint = target.endpoint
+        if not target.permitted:
+            if host.namespace == store.namespace or (host.ambiguous and not _namespace_known(given, host.namespace)):
+                # Told by not_permitted; or a name from outside the cluster, told below.
+                pass
+            elif host.service == store.service_ref.name:
+                yield _finding(
+                    given,
+                    emitter,
+                    target,
+                    Reason.SERVICE_IN_OTHER_NAMESPACE,
+                    f"The URL of {emitter.name} leads to namespace {host.namespace}; "
+                    f"the store of this pipeline is Service {store.service_ref.name} in namespace {store.namespace}.",
+                    expected=f"namespace {store.namespace}",
+                    found=f"namespace {host.namespace}",
+                )
+                continue
+            else:
+                yield Unknown(HOP, Reason.NOT_PERMITTED, _not_admitted(given, host.namespace), emitter.name)
+                continue
         elsewhere = _elsewhere(given, host.service, {host.namespace})
         if host.ambiguous and not elsewhere and not _namespace_known(given, host.namespace):
             yield Unknown(HOP, Reason.EXTERNAL_HOST, f"Host {endpoint.host} of {emitter.name} lies outside the cluster.", emitter.name)
@@ -204,6 +218,14 @@ CHECKS: Final[tuple[EmitterCheck, ...]] = (
     service_not_the_store,  # it is there, and is something else
     port_not_exposed,       # the Service is there (or meant), its port is not
 )
+
+
+def _not_admitted(given: Given, host_namespace: str) -> str:
+    namespace = given.wiring.pipeline.ref.namespace
+    return (
+        f"Namespace {host_namespace} does not admit pipelines of namespace {namespace}: its owner may set the label "
+        f'{ADMIT_LABEL}{namespace}: "true" on it.'
+    )
 
 
 def _nowhere(given: Given, emitter: Emitter, target: Target) -> Iterator[Outcome]:

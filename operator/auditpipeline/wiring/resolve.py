@@ -63,6 +63,8 @@ class Target:
     endpoint: Endpoint
     host: Host
     service: Service | None
+    permitted: bool
+    """The Services of the host's namespace may be looked at and named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +235,12 @@ def _emitter(world: World, pipeline: Pipeline, spec: EmitterSpec, store: Store, 
     if workload is not None or spec.url is not None:
         sources = _sources(world, pipeline, spec, workload or _absent(ref), contracts)
     targets = [
-        Target(source, source.endpoint, host, service)
-        for source in _used(sources)
+        Target(source, source.endpoint, host, service, open_to_us)
+        for source in used_sources(sources)
         if source.endpoint is not None
         for host in (read_host(source.endpoint.host, absolute=source.endpoint.absolute, namespace=ref.namespace),)
-        for service in (_service(world, host, ref.namespace, store),)
+        for open_to_us in (_may_look(world, host, ref.namespace, store),)
+        for service in (_service(world, host) if open_to_us else None,)
     ]
     return Emitter(spec, ref, workload, tuple(sources), tuple(targets))
 
@@ -273,22 +276,30 @@ def emitter_sources(world: World, workload: Workload, container: str, contracts:
     return unread
 
 
-def _used(sources: Iterable[UrlSource]) -> list[UrlSource]:
-    """The winner of each use."""
-    winners: dict[str, UrlSource] = {}
+def used_sources(sources: Iterable[UrlSource]) -> list[UrlSource]:
+    """The sources that count: the winner of each use, and of each further container that is given a URL of its own.
+
+    A file that a further container merely sees does not count: reloaders mount what others read.
+    """
+    winners: dict[tuple[str, str], UrlSource] = {}
     for source in sources:
-        if not source.unread_instead_of:
-            winners.setdefault(source.use, source)
-    return list(winners.values())
+        if source.unread_instead_of:
+            continue
+        if all(use != source.use for use, _ in winners) or source.via in {"arg", "env"}:
+            winners.setdefault((source.use, source.container), source)
+    places = {source.place: source for source in reversed(winners.values())}
+    return [source for source in winners.values() if places[source.place] is source]
 
 
-def _service(world: World, host: Host, namespace: str, store: Store) -> Service | None:
-    if host.kind not in {HostKind.SERVICE, HostKind.OTHER_DOMAIN}:
-        return None
-    # Another namespace's Services are looked at only where it is the store's and admits us.
-    if host.namespace not in {namespace, store.namespace} or (host.namespace == store.namespace and not store.permitted):
-        return None
-    return world.service(host.namespace, host.service)
+def _may_look(world: World, host: Host, namespace: str, store: Store) -> bool:
+    """Services of a namespace that does not admit the pipeline's are neither looked at nor named."""
+    if host.namespace == store.namespace:
+        return store.permitted
+    return _permitted(world, namespace, host.namespace)
+
+
+def _service(world: World, host: Host) -> Service | None:
+    return world.service(host.namespace, host.service) if host.kind in {HostKind.SERVICE, HostKind.OTHER_DOMAIN} else None
 
 
 def _absent(ref: ObjectRef) -> Workload:
