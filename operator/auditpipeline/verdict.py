@@ -358,7 +358,8 @@ def _questions(wiring: Wiring) -> Iterable[AccessQuestion]:
 def _seen(emitter: Emitter, before: SeenUrl | None, now: float) -> SeenUrl:
     """The emitter's URL now, and since when it is so; no time where no change was ever seen."""
     winner = emitter.winner
-    url = "" if winner is None or winner.endpoint is None else str(winner.endpoint)
+    # Cut as the status stores it, or a long one would seem to change at every look.
+    url = "" if winner is None or winner.endpoint is None else _cut(str(winner.endpoint), MAX_MESSAGE)
     if before is None:
         return SeenUrl(url, "", None)
     known = before.url or before.last
@@ -367,7 +368,7 @@ def _seen(emitter: Emitter, before: SeenUrl | None, now: float) -> SeenUrl:
     if url == known:
         return SeenUrl(url, "", before.since)
     written = None if winner is None else winner.written
-    return SeenUrl(url, "", float(int(now)) if written is None else written)
+    return SeenUrl(url, "", float(int(now if written is None else written)))
 
 
 # --- the status ---------------------------------------------------------------------------------------------------

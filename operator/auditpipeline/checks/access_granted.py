@@ -10,7 +10,7 @@ from typing import Final
 from auditpipeline.api.conditions import ConditionType
 from auditpipeline.api.findings import Finding, ObjectRef, Outcome, Unknown
 from auditpipeline.api.reasons import Reason
-from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, blocked, nothing_known, store_gap
+from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, answer, blocked, nothing_known, store_gap
 from auditpipeline.contracts.model import Access
 from auditpipeline.wiring.access import Reading, bindings_for, covers, covers_resource, covers_verb, grants, read_access
 from auditpipeline.wiring.environment import listed
@@ -27,7 +27,7 @@ def store_cannot_review(given: Given) -> Iterator[Outcome]:
         account = Subject("ServiceAccount", workload.ref.namespace, workload.pod.service_account)
         lacking: list[AccessQuestion] = []
         for question in store_questions(given.store, account):
-            match _answer(given, question):
+            match answer(given, question):
                 case Reading.DENIED:
                     lacking.append(question)
                 case Reading.UNDECIDED:
@@ -72,19 +72,12 @@ STORE_CHECKS: Final[tuple[StoreCheck, ...]] = (store_cannot_review,)  # nobody g
 CHECKS: Final[tuple[EmitterCheck, ...]] = (access_denied,)            # this one does not
 
 
-def _answer(given: Given, question: AccessQuestion) -> Reading:
-    live = given.evidence.access.get(question)
-    if live is None:
-        return read_access(given.world, question)
-    return Reading.ALLOWED if live else Reading.DENIED
-
-
 def _judge(given: Given, emitter: Emitter, account: Subject, access: Access | None) -> Outcome | None:
     """The outcome under one possible contract; None where access is granted or not asked for."""
     if access is None:
         return None
     questions = emitter_questions(given.store, access, account)
-    answers = [(question, _answer(given, question)) for question in questions]
+    answers = [(question, answer(given, question)) for question in questions]
     denied = [question for question, answer in answers if answer is Reading.DENIED]
     if denied:
         return _explain(given, emitter, account, access, denied)

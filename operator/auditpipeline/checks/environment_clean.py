@@ -11,27 +11,35 @@ from typing import Final
 from auditpipeline.api.conditions import ConditionType
 from auditpipeline.api.findings import Finding, Outcome
 from auditpipeline.api.reasons import Reason
-from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, all_workloads
+from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, all_workloads, blocked
 from auditpipeline.wiring.environment import Place, Variable, command_line, container_place, variables
 from auditpipeline.wiring.mounts import covers
+from auditpipeline.wiring.resolve import Emitter
 from auditpipeline.world.objects import Container, Workload
 
 HOP: Final = ConditionType.ENVIRONMENT_CLEAN
 
+# Users that images are built with: their homes are in the image.
+_IMAGE_USERS: Final = r"(?!(?:app|appuser|nonroot|nobody|node|java|python|user|www-data|default|jovyan)/)"
 _MACHINE_HOME: Final = re.compile(
-    r"""(?ix)
-    ^(?: /Users/[^/]+ (?:/|$)                                   # macOS
-       | (?:[a-z]:[\\/]|\\\\|/[a-z]/|/mnt/[a-z]/)Users[\\/]     # Windows, Git Bash, WSL
-       | /home/runner/work(?:/|$)                               # GitHub runner
-       | (?:/private)?/var/folders/                             # macOS temporary folder
-       | (?:/home/[^/]+|/root|~)/\.(?:kube|minikube|docker|aws|azure|ssh|config/gcloud)(?:/|$)
-       | (?:/home/[^/]+|/root|~)/(?:go/src|projects|repos|Documents|Desktop|Downloads|IdeaProjects|PycharmProjects)(?:/|$)
+    rf"""(?x)
+    ^(?: /Users/[^/]+ (?:/|$)                                        # macOS; /users/… is a route of a REST API
+       | (?i:(?:[a-z]:[\\/]|\\\\|/[a-z]/|/mnt/[a-z]/)Users[\\/])      # Windows, Git Bash, WSL
+       | /home/runner/work(?:/|$)                                    # GitHub runner
+       | (?:/private)?/var/folders/                                  # macOS temporary folder
+       | (?:/home/{_IMAGE_USERS}[^/]+|/root|~)/\.(?:kube|minikube)(?:/|$)
+       | (?:/home/{_IMAGE_USERS}[^/]+|~)/\.(?:docker|aws|azure|ssh|config/gcloud)(?:/|$)
+       | (?:/home/{_IMAGE_USERS}[^/]+|~)/(?:go/src|projects|repos|Documents|Desktop|Downloads|IdeaProjects|PycharmProjects)(?:/|$)
      )"""
 )
 # What a kubeconfig would be on a person's machine, a node or a runner; images and pods do not hold one there.
 _KUBECONFIG_HOME: Final = re.compile(r"^(?:/home/[^/]+|/root|~|/tmp|/workspace|/builds|/github|/runner|/var/lib/jenkins|/etc/kubernetes|/etc/rancher)(?:/|$)")
-_HOST_DIRECTORY: Final = re.compile(r"(?i)^(?:/Users/[^/]+|/home/[^/]+|/root|[a-z]:[\\/]|(?:/host_mnt)?/Users/|/run/desktop/mnt/host)(?:/|\\|$)")
+# /home/kubernetes is GKE's own directory on a node.
+_HOST_DIRECTORY: Final = re.compile(
+    r"^(?:(?:/host_mnt)?/Users/[^/]+|/home/(?!kubernetes(?:/|$))[^/]+|/root|(?i:(?:/mnt/)?[a-z]:?[\\/]Users)|/run/desktop/mnt/host)(?:/|\\|$)"
+)
 _USER: Final = re.compile(r"(?i)((?:^|[:\\/])(?:Users|home)[\\/])[^\\/:]+")
+_NO_PATH: Final = re.compile(r"[\s?#&=,;|'\"@]")
 _KUBECONFIG: Final = "KUBECONFIG"
 
 
@@ -101,13 +109,19 @@ def api_server_overridden(given: Given) -> Iterator[Outcome]:
                     )
 
 
+def workload_unknown(given: Given, emitter: Emitter) -> Iterator[Outcome]:  # noqa: ARG001  (one signature for all checks)
+    """A workload that is not there has no environment to judge, which is no pass."""
+    if emitter.workload is None:
+        yield blocked(HOP, ConditionType.IDENTITY_BOUND, f"{emitter.ref} is not there to be judged.", emitter.name)
+
+
 STORE_CHECKS: Final[tuple[StoreCheck, ...]] = (
     host_path_env,          # a variable
     host_path_arg,          # an argument
     host_path_volume,       # a volume
     api_server_overridden,  # another API server
 )
-CHECKS: Final[tuple[EmitterCheck, ...]] = ()
+CHECKS: Final[tuple[EmitterCheck, ...]] = (workload_unknown,)  # there is none to look into
 
 
 def _leak(container: Container, name: str, text: str | None) -> str:
@@ -130,8 +144,8 @@ def _paths(text: str) -> list[str]:
 
 
 def _anonymous(path: str) -> str:
-    """The path with the user's name cut out."""
-    return _USER.sub(r"\1…", path)[:256]
+    """The path with the user's name cut out, up to where it could be something else than a path."""
+    return _USER.sub(r"\1…", _NO_PATH.split(path, maxsplit=1)[0])[:256]
 
 
 def _env_finding(emitter: str, workload: Workload, container: Container, variable: Variable, leak: str) -> Finding:

@@ -7,9 +7,10 @@ from difflib import get_close_matches
 from auditpipeline.api.conditions import ConditionType
 from auditpipeline.api.findings import Finding, ObjectRef, Outcome, Unknown
 from auditpipeline.api.reasons import Reason, blocked_by
+from auditpipeline.wiring.access import Reading, read_access
 from auditpipeline.wiring.environment import Missing
 from auditpipeline.wiring.resolve import Emitter, Store, Wiring
-from auditpipeline.world.evidence import Evidence
+from auditpipeline.world.evidence import AccessQuestion, Evidence
 from auditpipeline.world.objects import Workload
 from auditpipeline.world.world import World
 
@@ -74,6 +75,14 @@ def store_gap(given: Given, kind: str, namespace: str) -> tuple[Reason, str] | N
     if gap is not None or given.store.held or not given.world.coverage.by_namespace:
         return gap
     return Reason.NOT_IN_INPUT, f"The manifests do not hold the store, so the absence of a {kind} in namespace {namespace} proves nothing."
+
+
+def answer(given: Given, question: AccessQuestion) -> Reading:
+    """The live answer to an access question, else the static reading."""
+    live = given.evidence.access.get(question)
+    if live is None:
+        return read_access(given.world, question)
+    return Reading.ALLOWED if live else Reading.DENIED
 
 
 def did_you_mean(name: str, candidates: Iterable[str], *, likely: str = "") -> str:

@@ -6,8 +6,8 @@ from typing import Final
 from auditpipeline.api.conditions import ConditionType
 from auditpipeline.api.findings import Finding, ObjectRef, Outcome
 from auditpipeline.api.reasons import Reason
-from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, all_workloads, did_you_mean, nothing_known
-from auditpipeline.wiring.access import Reading, read_access
+from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, all_workloads, answer, did_you_mean, nothing_known
+from auditpipeline.wiring.access import Reading
 from auditpipeline.wiring.resolve import Emitter, emitter_questions
 from auditpipeline.world.objects import Workload
 
@@ -105,7 +105,7 @@ def default_service_account(given: Given, emitter: Emitter) -> Iterator[Outcome]
     if workload is None or account is None or account.name != "default" or not given.store.authenticates:
         return
     for access in given.store.accesses:
-        if access is None or all(read_access(given.world, question) is not Reading.DENIED for question in emitter_questions(given.store, access, account)):
+        if access is None or all(answer(given, question) is not Reading.DENIED for question in emitter_questions(given.store, access, account)):
             return
     yield Finding(
         Reason.DEFAULT_SERVICE_ACCOUNT,

@@ -4,7 +4,7 @@ A host is judged by what cluster DNS would answer in the emitter's pod: `wiring.
 it reaches this module. Where the host is wrong, the port is still judged, against the store that is meant.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from auditpipeline.api.conditions import ConditionType
@@ -14,7 +14,7 @@ from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, blocked,
 from auditpipeline.wiring.dns import CLUSTER_DOMAIN, HostKind
 from auditpipeline.wiring.environment import listed
 from auditpipeline.wiring.resolve import ADMIT_LABEL, Emitter, Target
-from auditpipeline.world.objects import Service, ServicePort
+from auditpipeline.world.objects import Service
 
 HOP: Final = ConditionType.SERVICE_RESOLVED
 _NOT_THE_API: Final = ("metric", "health", "pprof", "debug", "prom")
@@ -65,13 +65,19 @@ def store_service_not_found(given: Given) -> Iterator[Outcome]:
     )
 
 
+def url_unknown(given: Given, emitter: Emitter) -> Iterator[Outcome]:  # noqa: ARG001  (one signature for all checks)
+    """Without a URL there is no host to judge, which is no pass."""
+    if not any(target.source.use == "events" for target in emitter.targets):
+        yield blocked(HOP, ConditionType.CONFIG_RESOLVED, f"The store URL of {emitter.name} is not known.", emitter.name)
+
+
 def host_not_a_service(given: Given, emitter: Emitter) -> Iterator[Outcome]:
     """The host means something else than a Service: the pod itself, an address, another domain."""
     for target in emitter.targets:
         endpoint = target.endpoint
         match target.host.kind:
             case HostKind.LOOPBACK:
-                if not _served_by_own_pod(emitter, endpoint.port):
+                if not _served_by_own_pod(emitter, target):
                     yield _finding(
                         given,
                         emitter,
@@ -166,8 +172,11 @@ def service_not_the_store(given: Given, emitter: Emitter) -> Iterator[Outcome]:
         if service.external_name:
             yield Unknown(HOP, Reason.EXTERNAL_NAME_SERVICE, f"Service {service.ref.name} is an alias for a name outside this check.", emitter.name)
             continue
-        selected = {workload.ref for workload in given.world.workloads_labelled(service.ref.namespace, service.selector or {})}
-        if selected and selected <= {workload.ref for workload in store.workloads}:
+        if service.selector is None:
+            message = f"Service {service.ref.name} has no selector, so where it leads cannot be followed."
+            yield Unknown(HOP, Reason.EXTERNAL_NAME_SERVICE, message, emitter.name)
+            continue
+        if _leads_to_the_store(given, service):
             continue
         other_namespace = service.ref.name == store.service_ref.name
         yield _finding(
@@ -188,21 +197,20 @@ def port_not_exposed(given: Given, emitter: Emitter) -> Iterator[Outcome]:
     A headless Service translates no ports: there the pods' own ports count.
     """
     for target in emitter.targets:
-        service = target.service or given.store.service
-        if target.host.kind not in {HostKind.SERVICE, HostKind.OTHER_DOMAIN} or service is None or service.external_name:
-            continue
-        if target.service is None and target.host.ambiguous and not _elsewhere(given, target.host.service, set()) and not _namespace_known(given, target.host.namespace):
+        service = _meant(given, target)
+        if service is None or service.external_name:
             continue
         endpoint = target.endpoint
-        if not service.ports or any(endpoint.port in _reachable(service, port) for port in service.ports):
+        reachable = _reachable(given, service)
+        if not reachable or endpoint.port in reachable:
             continue
         yield _finding(
             given,
             emitter,
             target,
             Reason.PORT_NOT_EXPOSED,
-            f"Port {endpoint.port} is not exposed by Service {service.ref.name}; it exposes {_ports(service)}{_role_of(service, endpoint.port)}.",
-            expected=f"one of {_ports(service)}",
+            f"Port {endpoint.port} is not exposed by Service {service.ref.name}; it exposes {_ports(reachable)}{_role_of(service, endpoint.port)}.",
+            expected=f"one of {_ports(reachable)}",
             found=str(endpoint.port),
             details={"port": str(endpoint.port), "service": f"{service.ref.namespace}/{service.ref.name}"},
         )
@@ -213,6 +221,7 @@ STORE_CHECKS: Final[tuple[StoreCheck, ...]] = (
     store_service_not_found,  # the pipeline names a Service that is not there
 )
 CHECKS: Final[tuple[EmitterCheck, ...]] = (
+    url_unknown,            # there is no host to judge
     host_not_a_service,     # localhost, an address, a name from outside
     service_not_found,      # the name is nowhere, or stands in another namespace
     service_not_the_store,  # it is there, and is something else
@@ -226,6 +235,37 @@ def _not_admitted(given: Given, host_namespace: str) -> str:
         f"Namespace {host_namespace} does not admit pipelines of namespace {namespace}: its owner may set the label "
         f'{ADMIT_LABEL}{namespace}: "true" on it.'
     )
+
+
+def _meant(given: Given, target: Target) -> Service | None:
+    """The Service that the URL names; where it is told that there is none, the store, which must be meant."""
+    host = target.host
+    if target.service is not None or host.kind not in {HostKind.SERVICE, HostKind.OTHER_DOMAIN}:
+        return target.service
+    if host.kind is HostKind.OTHER_DOMAIN:
+        return given.store.service
+    if not target.permitted:
+        return given.store.service if host.service == given.store.service_ref.name else None
+    if not _elsewhere(given, host.service, {host.namespace}):
+        outside = host.ambiguous and not _namespace_known(given, host.namespace)
+        if outside or store_gap(given, "Service", host.namespace) is not None:
+            return None
+    return given.store.service
+
+
+def _leads_to_the_store(given: Given, service: Service) -> bool:
+    """Another Service before the same pods."""
+    store = given.store.service
+    if store is None or service.ref.namespace != store.ref.namespace:
+        return False
+    if service.selector == store.selector:
+        return True
+    selector = service.selector or {}
+    selected = {workload.ref for workload in given.world.workloads_labelled(service.ref.namespace, selector)}
+    if selected:
+        return selected <= {workload.ref for workload in given.store.workloads}
+    pods = {pod.ref for pod in given.world.pods_labelled(service.ref.namespace, selector)}
+    return bool(pods) and pods <= {pod.ref for pod in given.world.pods_labelled(service.ref.namespace, store.selector or {})}
 
 
 def _nowhere(given: Given, emitter: Emitter, target: Target) -> Iterator[Outcome]:
@@ -291,33 +331,35 @@ def _fix(given: Given, target: Target) -> str:
     if service is None:
         return "name the store's Service"
     endpoint = target.endpoint
-    return f"set it to {endpoint.at(service.dns_name, _right_port(service, endpoint.port))}"
+    return f"set it to {endpoint.at(service.dns_name, _right_port(_reachable(given, service), endpoint.port))}"
 
 
-def _right_port(service: Service, port: int) -> int:
-    """The URL's own port where the Service has it, else the one that is most likely the API's."""
-    reachable = [number for item in service.ports for number in _reachable(service, item)]
+def _right_port(reachable: Mapping[int, str], port: int) -> int:
+    """The URL's own port where it can be reached, else the one that is most likely the API's."""
     if port in reachable or not reachable:
         return port
-    for item in service.ports:
-        if item.name in {"http", "https", "api", "http-api", "rest"}:
-            return _reachable(service, item)[0]
-    for item in service.ports:
-        if not any(word in item.name for word in _NOT_THE_API):
-            return _reachable(service, item)[0]
-    return reachable[0]
+    api = [number for number, name in reachable.items() if name in {"http", "https", "api", "http-api", "rest"}]
+    other = [number for number, name in reachable.items() if not any(word in name for word in _NOT_THE_API)]
+    return next(iter([*api, *other, *reachable]))
 
 
-def _reachable(service: Service, port: ServicePort) -> tuple[int, ...]:
-    if port.protocol != "TCP":
-        return ()
-    if service.headless:
-        return (port.target,) if isinstance(port.target, int) else (port.port,)
-    return (port.port,)
+def _reachable(given: Given, service: Service) -> dict[int, str]:
+    """The TCP ports that answer under the Service's name, each with its name.
+
+    A headless Service is its pods' addresses: each of their ports answers, listed by the Service or not.
+    """
+    ports = [port for port in service.ports if port.protocol == "TCP"]
+    if not service.headless:
+        return {port.port: port.name for port in ports}
+    selected = given.world.workloads_labelled(service.ref.namespace, service.selector or {})
+    declared = [port for workload in selected for container in workload.pod.containers if container.runs for port in container.ports]
+    own = {port.name: port.number for port in declared if port.protocol == "TCP"}
+    listed_ports = {own.get(port.target, port.port) if isinstance(port.target, str) else port.target: port.name for port in ports}
+    return {**{number: name for name, number in own.items()}, **listed_ports}
 
 
-def _ports(service: Service) -> str:
-    return listed([f"{number} ({port.name})" if port.name else str(number) for port in service.ports for number in _reachable(service, port)])
+def _ports(reachable: Mapping[int, str]) -> str:
+    return listed([f"{number} ({name})" if name else str(number) for number, name in reachable.items()])
 
 
 def _role_of(service: Service, number: int) -> str:
@@ -329,12 +371,14 @@ def _role_of(service: Service, number: int) -> str:
     return ""
 
 
-def _served_by_own_pod(emitter: Emitter, port: int) -> bool:
-    """A proxy beside the emitter may well listen on localhost."""
-    if emitter.workload is None:
+def _served_by_own_pod(emitter: Emitter, target: Target) -> bool:
+    """A proxy beside the emitter may well listen on localhost. One that declares no port may listen on any."""
+    if emitter.workload is None or target.endpoint.host.endswith(".internal"):
         return False
-    containers = [container for container in emitter.workload.pod.containers if container.runs]
-    return len(containers) > 1 and any(declared.number == port for container in containers for declared in container.ports)
+    running = [container for container in emitter.workload.pod.containers if container.runs]
+    own = target.source.container or running[0].name if running else ""
+    beside = [container for container in running if container.name != own]
+    return any(not container.ports or target.endpoint.port in {port.number for port in container.ports} for container in beside)
 
 
 def _elsewhere(given: Given, name: str, but: set[str]) -> list[str]:
