@@ -127,6 +127,9 @@ class PodSpec:
     host_network: bool
     reloaded: bool = False
     """An annotation asks a reloader to restart the pods when their configuration changes."""
+    dns_policy: str = "ClusterFirst"
+    own_resolver: bool = False
+    """`dnsConfig` names name servers, or `hostAliases` answers names without one."""
 
 
 class SelectorTerm(NamedTuple):
@@ -303,6 +306,79 @@ class Namespace:
     labels: Labels
 
 
+class ForeignPolicy(NamedTuple):
+    """A kind of another API that admits or refuses traffic beside NetworkPolicy."""
+
+    group: str
+    kind: str
+    cluster_scoped: bool
+
+
+FOREIGN_POLICIES: Final = (
+    ForeignPolicy("cilium.io", "CiliumNetworkPolicy", cluster_scoped=False),
+    ForeignPolicy("cilium.io", "CiliumClusterwideNetworkPolicy", cluster_scoped=True),
+    ForeignPolicy("crd.projectcalico.org", "GlobalNetworkPolicy", cluster_scoped=True),
+    ForeignPolicy("crd.projectcalico.org", "NetworkPolicy", cluster_scoped=False),
+    ForeignPolicy("policy.networking.k8s.io", "AdminNetworkPolicy", cluster_scoped=True),
+    ForeignPolicy("policy.networking.k8s.io", "BaselineAdminNetworkPolicy", cluster_scoped=True),
+    ForeignPolicy("policy.networking.k8s.io", "ClusterNetworkPolicy", cluster_scoped=True),
+    ForeignPolicy("projectcalico.org", "GlobalNetworkPolicy", cluster_scoped=True),
+    ForeignPolicy("projectcalico.org", "NetworkPolicy", cluster_scoped=False),
+)
+CALICO_POLICY: Final = "CalicoNetworkPolicy"
+"""How Calico's namespaced kind is referred to; its own name is that of Kubernetes."""
+
+
+class NetworkPort(NamedTuple):
+    """A port in a rule of a NetworkPolicy: a number, the first of a range, a container port's name, or all of a protocol."""
+
+    protocol: str
+    port: int | str | None
+    end_port: int | None
+
+
+class IPBlock(NamedTuple):
+    """Addresses in a rule of a NetworkPolicy."""
+
+    cidr: str
+    excepted: tuple[str, ...]
+
+
+class NetworkPeer(NamedTuple):
+    """Whom a rule of a NetworkPolicy speaks of; exactly `ip_block`, or one or both of the selectors.
+
+    A selector that is None was not written, which is not the same as an empty one: that matches all.
+    """
+
+    pods: Selector | None
+    namespaces: Selector | None
+    ip_block: IPBlock | None
+
+
+class NetworkRule(NamedTuple):
+    """A rule of a NetworkPolicy; no peers means everybody, no ports means all of them."""
+
+    peers: tuple[NetworkPeer, ...]
+    ports: tuple[NetworkPort, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPolicy:
+    """A NetworkPolicy, with policyTypes already applied.
+
+    Attributes:
+        selector: The pods of its own namespace that it isolates.
+        ingress, egress: What it admits; None where it does not isolate in that direction, empty where it admits nothing.
+        foreign: Another API than networking.k8s.io (Cilium, Calico, AdminNetworkPolicy): known to be there, not read.
+    """
+
+    ref: ObjectRef
+    selector: Selector
+    ingress: tuple[NetworkRule, ...] | None
+    egress: tuple[NetworkRule, ...] | None
+    foreign: bool = False
+
+
 KubernetesObject = (
-    Workload | Pod | ConfigMap | Service | EndpointSlice | ServiceAccount | Role | RoleBinding | Namespace
+    Workload | Pod | ConfigMap | Service | EndpointSlice | ServiceAccount | Role | RoleBinding | Namespace | NetworkPolicy
 )

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from auditpipeline.api.findings import ObjectRef
 from auditpipeline.world.objects import (
+    CALICO_POLICY,
+    FOREIGN_POLICIES,
     NO_LABELS,
     ConfigMap,
     Container,
@@ -20,11 +22,16 @@ from auditpipeline.world.objects import (
     EndpointSlice,
     EnvFrom,
     EnvVar,
+    IPBlock,
     KeyRef,
     KubernetesObject,
     Labels,
     Mount,
     Namespace,
+    NetworkPeer,
+    NetworkPolicy,
+    NetworkPort,
+    NetworkRule,
     Pod,
     PodSpec,
     PolicyRule,
@@ -42,7 +49,9 @@ from auditpipeline.world.objects import (
     Workload,
 )
 
-CLUSTER_SCOPED: Final = frozenset({"Namespace", "ClusterRole", "ClusterRoleBinding"})
+CLUSTER_SCOPED: Final = frozenset({"Namespace", "ClusterRole", "ClusterRoleBinding"}) | {
+    policy.kind for policy in FOREIGN_POLICIES if policy.cluster_scoped
+}
 SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
 _PORT_NUMBER: Final = re.compile(r"[0-9]{1,5}")
 
@@ -121,6 +130,8 @@ def pod_spec(template: Mapping[str, Any], path: str) -> PodSpec:
         volumes=tuple(_volume(item, f"{where}.volumes") for item in _items(spec, "volumes", where)),
         host_network=spec.get("hostNetwork") is True,
         reloaded=_reloaded(meta),
+        dns_policy=_str(spec, "dnsPolicy", where) or "ClusterFirst",
+        own_resolver=bool(_items(spec, "hostAliases", where) or _texts(_map(spec, "dnsConfig", where), "nameservers", where)),
     )
 
 
@@ -359,6 +370,72 @@ def _namespace(obj: Mapping[str, Any], ref: ObjectRef) -> Namespace:
     return Namespace(ref, labels)
 
 
+# --- network policies ---------------------------------------------------------------------------------------------
+
+
+def _network_policy(obj: Mapping[str, Any], ref: ObjectRef) -> NetworkPolicy:
+    spec = _map(obj, "spec", "spec")
+    ingress = tuple(_network_rule(item, "from", f"spec.ingress[{index}]") for index, item in enumerate(_rules(spec, "ingress")))
+    egress = tuple(_network_rule(item, "to", f"spec.egress[{index}]") for index, item in enumerate(_rules(spec, "egress")))
+    # SetDefaults_NetworkPolicy: what names no type isolates for ingress, and for egress where it has an egress rule.
+    types = _texts(spec, "policyTypes", "spec") or ("Ingress", *(("Egress",) if egress else ()))
+    if not {"Ingress", "Egress"}.issuperset(types):
+        raise MalformedObject("spec.policyTypes must be Ingress, Egress, or both")
+    return NetworkPolicy(
+        ref=ref,
+        selector=label_selector(_map(spec, "podSelector", "spec.podSelector"), "spec.podSelector"),
+        ingress=ingress if "Ingress" in types else None,
+        egress=egress if "Egress" in types else None,
+    )
+
+
+def _rules(spec: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """The rules; a list item left blank is an empty rule to the API server, and that admits everything."""
+    value = spec.get(key)
+    return _items({key: [_EMPTY if item is None else item for item in value]} if isinstance(value, list) else spec, key, "spec")
+
+
+def _network_rule(item: Mapping[str, Any], peers: str, path: str) -> NetworkRule:
+    return NetworkRule(
+        tuple(_network_peer(peer, f"{path}.{peers}") for peer in _items(item, peers, path)),
+        tuple(_network_port(port, f"{path}.ports") for port in _items(item, "ports", path)),
+    )
+
+
+def _network_peer(item: Mapping[str, Any], path: str) -> NetworkPeer:
+    pods, namespaces = (
+        None if item.get(key) is None else label_selector(_map(item, key, f"{path}.{key}"), f"{path}.{key}")
+        for key in ("podSelector", "namespaceSelector")
+    )
+    block = None if item.get("ipBlock") is None else _map(item, "ipBlock", f"{path}.ipBlock")
+    if (block is None) == (pods is None and namespaces is None):
+        raise MalformedObject(f"{path} must hold either ipBlock, or podSelector or namespaceSelector or both")
+    if block is None:
+        return NetworkPeer(pods, namespaces, None)
+    return NetworkPeer(None, None, IPBlock(_str(block, "cidr", f"{path}.ipBlock.cidr"), _texts(block, "except", f"{path}.ipBlock")))
+
+
+def _network_port(item: Mapping[str, Any], path: str) -> NetworkPort:
+    port = item.get("port")
+    end = None if item.get("endPort") is None else _int(item, "endPort", path)
+    if port is not None and (not isinstance(port, int | str) or isinstance(port, bool)):
+        raise MalformedObject(f"{path}.port must be a number or a name")
+    if isinstance(port, str) and _PORT_TEXT.fullmatch(port) is None:
+        raise MalformedObject(f"{path}.port must be a number, or a port name with a letter in it")
+    if end is not None and (not isinstance(port, int) or end < port):
+        raise MalformedObject(f"{path}.endPort must be a port's number or above, beside a number")
+    protocol = _str(item, "protocol", path) or "TCP"
+    if protocol not in {"TCP", "UDP", "SCTP"}:
+        raise MalformedObject(f"{path}.protocol must be TCP, UDP or SCTP")
+    return NetworkPort(protocol, port, end)
+
+
+def _foreign_policy(_: Mapping[str, Any], ref: ObjectRef) -> NetworkPolicy:
+    # Calico's kind has the same name as the one of Kubernetes.
+    kind = CALICO_POLICY if ref.kind == "NetworkPolicy" else ref.kind
+    return NetworkPolicy(ref._replace(kind=kind), (), None, None, foreign=True)
+
+
 # --- identity and access ------------------------------------------------------------------------------------------
 
 
@@ -501,6 +578,7 @@ def _reloaded(meta: Mapping[str, Any]) -> bool:
     return any(".stakater.com/" in key for key in _labels(meta, "annotations", "metadata.annotations"))
 
 
+_PORT_TEXT: Final = re.compile(r"[a-z0-9-]*[a-z][a-z0-9-]*")
 _RBAC: Final = "rbac.authorization.k8s.io"
 _PROJECTORS: Final[Mapping[tuple[str, str], Callable[[Mapping[str, Any], ObjectRef], KubernetesObject]]] = {
     ("", "ConfigMap"): _config_map,
@@ -516,8 +594,10 @@ _PROJECTORS: Final[Mapping[tuple[str, str], Callable[[Mapping[str, Any], ObjectR
     ("batch", "CronJob"): _cron_job,
     ("batch", "Job"): _templated,
     ("discovery.k8s.io", "EndpointSlice"): _endpoint_slice,
+    ("networking.k8s.io", "NetworkPolicy"): _network_policy,
     (_RBAC, "ClusterRole"): _role,
     (_RBAC, "ClusterRoleBinding"): _binding,
     (_RBAC, "Role"): _role,
     (_RBAC, "RoleBinding"): _binding,
+    **{(policy.group, policy.kind): _foreign_policy for policy in FOREIGN_POLICIES},
 }

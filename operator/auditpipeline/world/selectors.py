@@ -1,6 +1,24 @@
 """Label selectors, by the rules of the API server."""
 
+from typing import Final
+
 from auditpipeline.world.objects import Labels, Selector
+
+CONTROLLER_LABELS: Final = frozenset(
+    {
+        "apps.kubernetes.io/pod-index",
+        "batch.kubernetes.io/controller-uid",
+        "batch.kubernetes.io/job-completion-index",
+        "batch.kubernetes.io/job-name",
+        "controller-revision-hash",
+        "controller-uid",
+        "job-name",
+        "pod-template-generation",
+        "pod-template-hash",
+        "statefulset.kubernetes.io/pod-name",
+    }
+)
+"""Labels that controllers put on pods beside those of the template."""
 
 
 def matches(selector: Selector, labels: Labels) -> bool:

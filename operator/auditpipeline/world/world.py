@@ -11,11 +11,14 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from auditpipeline.api.findings import ObjectRef
 from auditpipeline.api.reasons import Reason
 from auditpipeline.world.objects import (
+    CALICO_POLICY,
+    FOREIGN_POLICIES,
     ConfigMap,
     EndpointSlice,
     KubernetesObject,
     Labels,
     Namespace,
+    NetworkPolicy,
     Pod,
     Role,
     RoleBinding,
@@ -25,7 +28,7 @@ from auditpipeline.world.objects import (
     Workload,
 )
 from auditpipeline.world.reads import Key, Reads
-from auditpipeline.world.selectors import matches
+from auditpipeline.world.selectors import CONTROLLER_LABELS, matches
 
 T = TypeVar("T", bound=KubernetesObject)
 
@@ -119,6 +122,7 @@ class World:
         self.config_maps: Table[ConfigMap] = Table("configmaps", self.reads)
         self.endpoint_slices: Table[EndpointSlice] = Table("endpointslices", self.reads)
         self.namespaces: Table[Namespace] = Table("namespaces", self.reads)
+        self.network_policies: Table[NetworkPolicy] = Table("networkpolicies", self.reads)
         self.pods: Table[Pod] = Table("pods", self.reads)
         self.role_bindings: Table[RoleBinding] = Table("rolebindings", self.reads)
         self.roles: Table[Role] = Table("roles", self.reads)
@@ -174,6 +178,17 @@ class World:
         """The EndpointSlices that name the Service in their label."""
         return self._found(self.endpoint_slices, self._index.get(("slices", service.ref.namespace, service.ref.name)))
 
+    def policies_near(self, namespace: str, labels: Labels) -> list[NetworkPolicy]:
+        """The NetworkPolicies of a namespace that may select pods with these labels, by name: all that do, few that do not."""
+        keys: list[Key] = [("policies", namespace), *_label_keys("policies", namespace, labels)]
+        refs = sorted(ref for key in keys for ref in self._index.get(key))
+        return self._found(self.network_policies, refs)
+
+    def foreign_policies(self, namespace: str) -> list[NetworkPolicy]:
+        """Policies of other APIs in the namespace and of the cluster."""
+        refs = [ref for where in dict.fromkeys((namespace, "")) for ref in self._index.get(("foreign policies", where))]
+        return self._found(self.network_policies, refs)
+
     def bindings_of(self, namespace: str, subject: Subject) -> list[RoleBinding]:
         """RoleBindings of a namespace (empty: ClusterRoleBindings) that name the subject."""
         return self._found(self.role_bindings, self._index.get(("subject", namespace, subject)))
@@ -227,7 +242,8 @@ class World:
         return _lookups(table, ref) | set(keys)
 
     def _found(self, table: Table[T], refs: Iterable[ObjectRef]) -> list[T]:
-        return [obj for ref in refs if (obj := table.get(ref)) is not None]
+        # By name: the order in which objects came must not show in a verdict.
+        return [obj for ref in sorted(refs) if (obj := table.get(ref)) is not None]
 
 
 _TABLES: Final = {
@@ -240,6 +256,9 @@ _TABLES: Final = {
     "EndpointSlice": "endpoint_slices",
     "Job": "workloads",
     "Namespace": "namespaces",
+    "NetworkPolicy": "network_policies",
+    CALICO_POLICY: "network_policies",
+    **{policy.kind: "network_policies" for policy in FOREIGN_POLICIES},
     "Pod": "pods",
     "ReplicaSet": "workloads",
     "Role": "roles",
@@ -267,6 +286,8 @@ def _index_keys(obj: KubernetesObject) -> list[Key]:
             return [("service", obj.ref.name)]
         case EndpointSlice():
             return [("slices", namespace, obj.service)]
+        case NetworkPolicy():
+            return [_policy_key(obj)]
         case RoleBinding():
             return [("subject", namespace, subject) for subject in obj.subjects]
         case Role():
@@ -277,6 +298,16 @@ def _index_keys(obj: KubernetesObject) -> list[Key]:
 
 def _label_keys(table: str, namespace: str, labels: Labels) -> list[Key]:
     return [(table, namespace, key, value) for key, value in labels.items()]
+
+
+def _policy_key(policy: NetworkPolicy) -> Key:
+    """A label that every pod it selects must carry in the template, where its selector has one."""
+    if policy.foreign:
+        return ("foreign policies", policy.ref.namespace)
+    for key, operator, values in policy.selector:
+        if operator == "In" and len(values) == 1 and key not in CONTROLLER_LABELS:
+            return ("policies", policy.ref.namespace, key, values[0])
+    return ("policies", policy.ref.namespace)
 
 
 def _controls(workload: ObjectRef, pod: Pod) -> bool:
