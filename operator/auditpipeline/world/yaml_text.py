@@ -12,11 +12,11 @@ import yaml
 MAX_BYTES: Final = 32 << 20
 MAX_DEPTH: Final = 100
 MAX_NODES: Final = 3_000_000
-_ALIAS_WEIGHT: Final = 100
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-# What a text must have to be deep or to hold aliases. Ordinary manifests have none of it, so they are parsed once.
-_SUSPICIOUS: Final = re.compile(r"^[ \t]{100}|(?:^|\s)\*[^\s*]|(?:- ){20}", re.MULTILINE)
+# What a text must have to be deep. Ordinary manifests have none of it, so they are parsed once.
+_DEEP: Final = re.compile(r"^[ \t]{100}|(?:[-?:][ \t]+){20}", re.MULTILINE)
+_ANCHOR: Final = re.compile(r"(?:^|[\s\[{,:\-?])&[^\s&]", re.MULTILINE)
 
 
 class UnreadableText(ValueError):  # noqa: N818  (reads as a noun where it is raised)
@@ -40,7 +40,8 @@ def load(text: str, *, max_bytes: int = MAX_BYTES) -> object:
     if len(text) > max_bytes:
         raise UnreadableText(f"is larger than {max_bytes // 1024} KiB")
     try:
-        if text.count("[") + text.count("{") > MAX_DEPTH or _SUSPICIOUS.search(text):
+        aliases = "*" in text and _ANCHOR.search(text)
+        if aliases or text.count("[") + text.count("{") > MAX_DEPTH or _DEEP.search(text):
             _measure(text)
         return yaml.load(text, Loader=_LOADER)  # noqa: S506  (one of the two safe loaders)
     except yaml.MarkedYAMLError as error:
@@ -56,19 +57,39 @@ def load(text: str, *, max_bytes: int = MAX_BYTES) -> object:
 
 
 def _measure(text: str) -> None:
-    depth = nodes = 0
+    """Refuse what would be too deep or too large once each alias stands for what it names."""
+    nodes = 0
+    # Levels below and nodes of what each anchor names, and the collections that are open: anchor, nodes before, levels below.
+    named: dict[str, tuple[int, int]] = {}
+    opened: list[tuple[str | None, int, int]] = []
     for event in yaml.parse(text, Loader=_LOADER):
-        nodes += 1
+        below = size = 0
         if isinstance(event, yaml.events.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise UnreadableText(f"is nested deeper than {MAX_DEPTH} levels", _line(event))
+            opened.append((event.anchor, nodes, 0))
+            nodes += 1
+            if event.anchor is not None:
+                named.pop(event.anchor, None)
         elif isinstance(event, yaml.events.CollectionEndEvent):
-            depth -= 1
+            anchor, before, below = opened.pop()
+            below += 1
+            if anchor is not None:
+                named[anchor] = (below, nodes - before)
         elif isinstance(event, yaml.events.AliasEvent):
-            nodes += _ALIAS_WEIGHT
+            if event.anchor not in named:
+                raise UnreadableText("holds an alias of nothing, or of what it stands in", _line(event))
+            below, size = named[event.anchor]
+        elif isinstance(event, yaml.events.ScalarEvent):
+            size = 1
+            if event.anchor is not None:
+                named[event.anchor] = (0, 1)
+        nodes += size
+        if opened:
+            anchor, before, deepest = opened[-1]
+            opened[-1] = (anchor, before, max(deepest, below))
+        if len(opened) + below > MAX_DEPTH:
+            raise UnreadableText(f"is nested deeper than {MAX_DEPTH} levels", _line(event))
         if nodes > MAX_NODES:
-            raise UnreadableText(f"holds more than {MAX_NODES} nodes, or aliases that would become as many")
+            raise UnreadableText(f"holds more than {MAX_NODES} nodes, or aliases that would become as many", _line(event))
 
 
 def _line(event: yaml.Event) -> int:
