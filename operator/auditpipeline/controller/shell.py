@@ -88,7 +88,7 @@ class Shell:
             synced=lambda: self._sync.passed,
             forget=self._forget_pipeline,
         )
-        self._supervisor = Supervisor(registry(api.login, Inbox(self.take).put), ended=lambda: self._metrics.restarts.add())
+        self._supervisor = Supervisor(registry(api.login, Inbox(self.take).put), ended=self._metrics.restarts.add)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set.
