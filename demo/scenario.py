@@ -100,6 +100,8 @@ def _show(place: Place, title: str, status: Status) -> None:
     print(f"\n{title}\n")
     print("$ kubectl get auditpipelines")
     print(place.kubectl("-n", NAMESPACE, "get", "auditpipelines"))
+    print("$ kubectl get pods")
+    print(place.kubectl("-n", NAMESPACE, "get", "pods"))
     for finding in status.get("findings", []):
         where = f"{finding['object']['kind']}/{finding['object']['name']}  {finding.get('field', '')}".rstrip()
         print(f"  ✘ {finding['check']:<18} {finding['reason']}")
