@@ -88,7 +88,7 @@ def _judge(given: Given, emitter: Emitter, account: Subject, access: Access | No
 def _undecided(given: Given, question: AccessQuestion, emitter: str) -> Unknown:
     for binding in bindings_for(given.world, question):
         gap = given.world.gap(binding.role.kind, binding.role.namespace)
-        if given.world.roles.get(binding.role) is None and gap is not None:
+        if given.world.role(binding.role) is None and gap is not None:
             return Unknown(HOP, gap[0], f"{_what(binding.ref)} grants {_what(binding.role)}, whose rules are not known here.", emitter)
     for kind, namespace in (("RoleBinding", question.namespace), ("ClusterRoleBinding", "")):
         gap = given.world.gap(kind, namespace) if namespace or kind == "ClusterRoleBinding" else None
@@ -115,9 +115,18 @@ def _explain(given: Given, emitter: Emitter, account: Subject, access: Access, d
             f"{question.verb} {target} -n {given.store.namespace} --as {question.user}",
         )
     bound = list(bindings_for(given.world, question))
+    roles = [role for binding in bound if (role := given.world.role(binding.role)) is not None]
+    for role in roles:
+        short = _falls_short(given, emitter, access, wants, role, denied)
+        if short is not None:
+            return short
+    for search in (_in_other_namespace, _group_subject, _subject_mismatch):
+        found = search(given, emitter, account, question, wants)
+        if found is not None:
+            return found
+    # Any binding may name a role that is not there; it is the nearest thing only where nothing came nearer.
     for binding in bound:
-        role = given.world.roles.get(binding.role)
-        if role is None:
+        if given.world.role(binding.role) is None:
             return _finding(
                 emitter,
                 Reason.ROLE_NOT_FOUND,
@@ -128,15 +137,6 @@ def _explain(given: Given, emitter: Emitter, account: Subject, access: Access, d
                 found=binding.role.name,
                 fix=f"create {_what(binding.role)}, or delete {_what(binding.ref)} and bind an existing role (roleRef cannot be changed)",
             )
-    for binding in bound:
-        role = given.world.roles.get(binding.role)
-        short = None if role is None else _falls_short(given, emitter, wants, role, denied)
-        if short is not None:
-            return short
-    for search in (_in_other_namespace, _group_subject, _subject_mismatch):
-        found = search(given, emitter, account, question, wants)
-        if found is not None:
-            return found
     role_name = _client_role(given, access, question)
     return _finding(
         emitter,
@@ -151,13 +151,19 @@ def _explain(given: Given, emitter: Emitter, account: Subject, access: Access, d
     )
 
 
-def _falls_short(given: Given, emitter: Emitter, wants: str, role: Role, denied: list[AccessQuestion]) -> Finding | None:
-    """A bound role that names the right resource, but lacks a verb or names another object."""
+def _falls_short(given: Given, emitter: Emitter, access: Access, wants: str, role: Role, denied: list[AccessQuestion]) -> Finding | None:
+    """A bound role that is meant for the store, but lacks a verb or names another object.
+
+    An emitter has roles of its own besides. One that reads Services in general is not meant for the store: widening it
+    would be wrong advice.
+    """
     question = denied[0]
     rules = [rule for gathered in given.world.gathered(role) for rule in gathered.rules if covers_resource(rule, question)]
     named = [rule for rule in rules if not rule.resource_names or question.name in rule.resource_names]
-    if named:
+    if any(rule.resource_names for rule in named) or (named and role.ref.name == access.client_role):
         lacking = [q.verb for q in denied if not any(covers(rule, q) for rule in named)]
+        if not lacking:
+            return None
         has = sorted(set().union(*(rule.verbs for rule in named)))
         return _finding(
             emitter,
@@ -170,7 +176,8 @@ def _falls_short(given: Given, emitter: Emitter, wants: str, role: Role, denied:
             fix=f"add verb {listed(lacking)} to the rule for {question.resource} in {_what(role.ref)}",
         )
     verbs = {q.verb for q in denied}
-    if any(covers_verb(rule, verb) for rule in rules for verb in verbs):
+    rules = [rule for rule in rules if rule.resource_names and all(covers_verb(rule, verb) for verb in verbs)]
+    if rules:
         names = sorted(set().union(*(rule.resource_names for rule in rules)))
         return _finding(
             emitter,
@@ -206,7 +213,10 @@ def _in_other_namespace(given: Given, emitter: Emitter, account: Subject, questi
 def _group_subject(given: Given, emitter: Emitter, account: Subject, question: AccessQuestion, wants: str) -> Finding | None:  # noqa: ARG001  (one signature for all searches)
     for binding in bindings_for(given.world, question._replace(with_groups=True)):
         if _binding_grants(given, binding, question):
-            group = next((subject.name for subject in binding.subjects if subject.kind == "Group"), "")
+            groups = {subject.name for subject in binding.subjects if subject.kind == "Group"}
+            group = next((name for name in question._replace(with_groups=True).groups if name in groups), "")
+            if not group:
+                continue
             return _finding(
                 emitter,
                 Reason.GROUP_SUBJECT_IGNORED,
@@ -223,7 +233,8 @@ def _group_subject(given: Given, emitter: Emitter, account: Subject, question: A
 def _subject_mismatch(given: Given, emitter: Emitter, account: Subject, question: AccessQuestion, wants: str) -> Finding | None:
     """A binding that grants the right to an account that nobody is: its name or namespace is nearly the emitter's."""
     namespaces = ("", question.namespace)
-    for binding in (binding for namespace in namespaces for binding in given.world.role_bindings.in_namespace(namespace).values()):
+    every = [binding for namespace in namespaces for binding in given.world.role_bindings.in_namespace(namespace).values()]
+    for binding in sorted(every, key=lambda binding: binding.ref):
         for subject in binding.subjects:
             if not _nearly(given, account, subject) or not _binding_grants(given, binding, question):
                 continue
@@ -262,7 +273,7 @@ def _stem(name: str) -> str:
 
 
 def _binding_grants(given: Given, binding: RoleBinding, question: AccessQuestion) -> bool:
-    role = given.world.roles.get(binding.role)
+    role = given.world.role(binding.role)
     return role is not None and grants(given.world, role, question)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from auditpipeline.api.findings import ObjectRef
 from auditpipeline.api.spec import GROUP, KIND, InvalidPipeline, parse_spec
 from auditpipeline.wiring.pipeline import Pipeline
+from auditpipeline.world.bootstrap import bootstrap_roles
 from auditpipeline.world.coverage import InputCoverage, InputScope
 from auditpipeline.world.projections import MalformedObject, object_ref, project
 from auditpipeline.world.world import World
@@ -59,7 +60,7 @@ def read_manifests(paths: Iterable[Path], *, scope: InputScope = InputScope.BY_N
     Raises:
         OSError: A path does not exist or cannot be read.
     """
-    manifests = Manifests(World(InputCoverage(scope)))
+    manifests = Manifests(World(InputCoverage(scope), bootstrap_roles()))
     for path in paths:
         for file in _files(path):
             _read_file(manifests, file)
@@ -68,7 +69,7 @@ def read_manifests(paths: Iterable[Path], *, scope: InputScope = InputScope.BY_N
 
 def read_stream(text: str, name: str = "stdin", *, scope: InputScope = InputScope.BY_NAMESPACE) -> Manifests:
     """Read one text of YAML documents."""
-    manifests = Manifests(World(InputCoverage(scope)))
+    manifests = Manifests(World(InputCoverage(scope), bootstrap_roles()))
     add_text(manifests, text, name)
     return manifests
 

@@ -27,7 +27,7 @@ def read_access(world: World, question: AccessQuestion) -> Reading:
     """The static answer to an access question."""
     undecided = _bindings_may_be_missing(world, question.namespace)
     for binding in bindings_for(world, question):
-        role = world.roles.get(binding.role)
+        role = world.role(binding.role)
         if role is None:
             undecided = undecided or world.gap(binding.role.kind, binding.role.namespace) is not None
         elif grants(world, role, question):

@@ -6,6 +6,7 @@ A World knows what it does not know: `gap` says why an absent object proves noth
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from auditpipeline.api.findings import ObjectRef
@@ -31,6 +32,7 @@ from auditpipeline.world.reads import Key, Reads
 from auditpipeline.world.selectors import CONTROLLER_LABELS, matches
 
 T = TypeVar("T", bound=KubernetesObject)
+NO_ROLES: Final[Mapping[ObjectRef, Role]] = MappingProxyType({})
 
 
 class Table(Generic[T]):
@@ -114,10 +116,14 @@ class Coverage(Protocol):
 
 
 class World:
-    """The objects of a cluster or of a set of manifests."""
+    """The objects of a cluster or of a set of manifests.
 
-    def __init__(self, coverage: Coverage) -> None:
+    `bootstrap` are roles that are there although no view puts them.
+    """
+
+    def __init__(self, coverage: Coverage, bootstrap: Mapping[ObjectRef, Role] = NO_ROLES) -> None:
         self.coverage = coverage
+        self._bootstrap = bootstrap
         self.reads = Reads()
         self.config_maps: Table[ConfigMap] = Table("configmaps", self.reads)
         self.endpoint_slices: Table[EndpointSlice] = Table("endpointslices", self.reads)
@@ -188,6 +194,10 @@ class World:
         """Policies of other APIs in the namespace and of the cluster."""
         refs = [ref for where in dict.fromkeys((namespace, "")) for ref in self._index.get(("foreign policies", where))]
         return self._found(self.network_policies, refs)
+
+    def role(self, ref: ObjectRef) -> Role | None:
+        """A Role or ClusterRole by reference, those of every API server included."""
+        return self.roles.get(ref) or self._bootstrap.get(ref)
 
     def bindings_of(self, namespace: str, subject: Subject) -> list[RoleBinding]:
         """RoleBindings of a namespace (empty: ClusterRoleBindings) that name the subject."""
