@@ -155,7 +155,7 @@ def test_a_component_that_dies_is_reported_with_its_log() -> None:
 def test_a_killed_runs_leftovers_go_with_the_next_start() -> None:
     name = f"kit-crash-{os.getpid()}"
     script = f"import time, cluster_kit; cluster_kit.start_cluster({name!r}); print('up', flush=True); time.sleep(300)"
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout
         assert owner.stdout.readline() == "up\n"

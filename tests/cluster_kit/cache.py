@@ -6,7 +6,10 @@ All of it stands outside the checkout, so `git clean` costs no rebuild and two c
 import contextlib
 import fcntl
 import os
+import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +34,24 @@ def exclusive(name: str) -> Iterator[None]:
             say(f"waiting for another process that holds the lock {name}")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def scratch_folder(target: Path) -> Iterator[Path]:
+    """A folder next to `target`, to build it in and rename it from; hold a lock, for what dead builds left goes."""
+    for left in target.parent.glob("building-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="building-", dir=target.parent) as folder:
+        yield Path(folder)
+
+
+def overlays_work() -> bool:
+    """Whether the cache's file system can carry overlay mounts; it cannot where it is one, as in most containers."""
+    kind = subprocess.run(
+        ["stat", "--file-system", "--format=%T", cache_folder()], capture_output=True, text=True, check=True
+    ).stdout
+    return kind.strip() != "overlayfs"
 
 
 def say(message: str) -> None:

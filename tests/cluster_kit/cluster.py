@@ -1,5 +1,6 @@
 """A cluster as tests and the CLI hold it, whichever way it came to be."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from . import kubelet_stand_in
 from .assets import Tier, existing_kubeconfig, find_binaries
 from .audit import AuditLog
 from .client import Client, Object
@@ -19,6 +21,7 @@ from .node.containerd import import_image
 from .node.images import Image
 from .processes import Process
 from .runs import Run, create_run, keep_logs, remove_run
+from .waiting import wait_until
 
 
 class Cluster:
@@ -76,10 +79,11 @@ class Cluster:
         """Let Pods "run" on the control-plane tier (see kubelet_stand_in.py); nothing on a cluster with nodes."""
         if self.tier is Tier.CONTROL_PLANE and self.run is not None and self._stand_in is None:
             # A process of its own: it outlives `up`, and ends with the run.
-            program = [sys.executable, "-m", f"{__package__}.kubelet_stand_in", str(self.kubeconfig)]
-            root = Path(__file__).parents[(__package__ or "").count(".") + 1]
-            self._stand_in = Process(self.run.folder, "kubelet-stand-in", program, {"PYTHONPATH": str(root)})
+            program = [sys.executable, "-m", kubelet_stand_in.__name__, str(self.kubeconfig)]
+            path = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
+            self._stand_in = Process(self.run.folder, "kubelet-stand-in", program, {"PYTHONPATH": path})
             self._stand_in.start()
+            wait_until(self._stand_in_is_ready, interval=0.05, what="the kubelet stand-in")
 
     def kubectl(self, *arguments: str, stdin: str = "", check: bool = True) -> str:
         """Run kubectl and return its stdout; ClusterError with its stderr where it fails and `check` is on."""
@@ -130,6 +134,11 @@ class Cluster:
                 part.stop()
         remove_run(self.run)
         return kept
+
+    def _stand_in_is_ready(self) -> bool:
+        if self._stand_in:
+            self._stand_in.check_running()
+        return self.client.find("v1", "Node", kubelet_stand_in.NODE) is not None
 
     def _own_control_plane(self) -> ControlPlane:
         if self.control_plane is None:

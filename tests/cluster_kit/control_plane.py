@@ -86,6 +86,7 @@ class ControlPlane:
             with Client(self._run.kubeconfig) as client:
                 wait_until(
                     lambda: self._check_running() and client.find("v1", "ServiceAccount", "default", "default"),
+                    timeout=60,
                     interval=0.05,
                     what="the controller manager to make the default ServiceAccount",
                 )

@@ -11,13 +11,12 @@ import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .cache import cache_folder, exclusive, say
+from .cache import cache_folder, exclusive, say, scratch_folder
 from .errors import ClusterError, TierUnavailableError
 
 KUBERNETES_VERSION: Final = "1.37.2"
@@ -100,11 +99,10 @@ def _ensure(module: GoModule, program: str) -> Path:
 
 def _build(module: GoModule, program: str, path: Path) -> None:
     go = _go()
-    path.parent.mkdir(parents=True, exist_ok=True)
     say(f"building {program} (cold: some minutes, once)")
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="building-", dir=path.parent) as scratch:
-        output = Path(scratch) / program
+    with scratch_folder(path) as scratch:
+        output = scratch / program
         variables = {"gitVersion": f"v{KUBERNETES_VERSION}", "gitMajor": _MAJOR, "gitMinor": _MINOR}
         defines = " ".join(f"-X {_VERSION_PACKAGE}.{name}={value}" for name, value in variables.items())
         build = [go, "build", "-trimpath", "-ldflags", f"-s -w {defines}", "-o", str(output), module.programs[program]]

@@ -147,6 +147,7 @@ class StandIn:
                     if event.type in {"ADDED", "MODIFIED"}:
                         self._handle(event.object)
             except (ApiError, httpx.TransportError):
+                self._seen.clear()  # a write may be lost: look at every Pod again, a second write does no harm
                 time.sleep(0.2)
 
     def heartbeat(self) -> None:

@@ -55,7 +55,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip tests of a tier this machine cannot run, or fail them where no skip is allowed."""
     for marker, tier in _MARKERS.items():
-        reason = item.config.stash[_UNAVAILABLE].get(tier)
+        reason = item.config.stash.get(_UNAVAILABLE, {}).get(tier)
         if item.get_closest_marker(marker) and reason:
             _refuse(tier, reason)
 

@@ -115,7 +115,7 @@ def create_run(name: str, tier: Tier) -> Run:
         etcd, peer, apiserver = free_ports(3, taken=taken)
         run = Run(name, tier, block, etcd, peer, apiserver, Owner.this_process())
         shutil.rmtree(run.folder, ignore_errors=True)  # of a start that died before its state was written
-        run.folder.mkdir(parents=True)
+        run.folder.mkdir(parents=True, mode=0o700)  # it holds tokens and keys
         run._save()
         return run
 

@@ -11,9 +11,10 @@ import pytest
 from cluster_kit import Client, Cluster, Condition, Object, Tier, start_cluster
 from cluster_kit.cgroups import groups_of
 from cluster_kit.node.images import build_image
+from cluster_kit.node.namespaces import cable_name
 from cluster_kit.processes import processes_of
 from cluster_kit.pytest_plugin import Apply, WaitFor
-from cluster_kit.runs import find_run
+from cluster_kit.runs import Run, find_run
 
 pytestmark = pytest.mark.node
 
@@ -127,19 +128,26 @@ time.sleep(300)
 """
 
 
-def traces(*names: str) -> list[str]:
-    """What this machine holds that has one of `names` in it: mounts, processes, interfaces, routes, filter rules."""
+def traces(run: Run) -> list[str]:
+    """Mounts and processes of this machine in which the run's name stands."""
     commands = [p.read_bytes().replace(b"\0", b" ").decode(errors="replace") for p in Path("/proc").glob("[0-9]*/cmdline")]
-    listings = [["ip", "-brief", "link"], ["ip", "route"], ["ip", "netns"], ["iptables-save"]]
-    outputs = [subprocess.run(listing, capture_output=True, text=True, check=True).stdout for listing in listings]
-    lines = [*Path("/proc/mounts").read_text().splitlines(), *commands, *(line for out in outputs for line in out.splitlines())]
-    return [line for line in lines if any(name in line for name in names) and "pytest" not in line]
+    mounts = Path("/proc/mounts").read_text().splitlines()
+    return [line for line in (*mounts, *commands) if f"/{run.name}" in line]
+
+
+def interfaces() -> dict[str, str]:
+    """Index -> name of the host's network interfaces; an index is not given twice."""
+    return {(link / "ifindex").read_text().strip(): link.name for link in Path("/sys/class/net").glob("*/")}
+
+
+def commands(folder: Path) -> list[str]:
+    return [Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode() for pid in processes_of(folder)]
 
 
 @pytest.mark.timeout(120)
 def test_a_killed_runs_leftovers_go_with_the_next_start() -> None:
     name = f"kit-crash-{os.getpid()}-node"
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", START_WITH_A_POD, name]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout
@@ -148,19 +156,16 @@ def test_a_killed_runs_leftovers_go_with_the_next_start() -> None:
     run = find_run(name)
     assert run
     assert run.dead
-    marks = (name, f"10.{run.subnet.block}.")
-    assert any("containerd-shim" in process for process in _commands(run.folder))
-    assert traces(*marks)
+    assert any("containerd-shim" in line for line in commands(run.folder))
+    assert traces(run)
     assert groups_of(name)
+    cable = next(index for index, link in interfaces().items() if link == cable_name(run))
 
     start_cluster(f"kit-next-{os.getpid()}", Tier.CONTROL_PLANE).stop()
 
     assert find_run(name) is None
-    assert traces(*marks) == []
+    assert traces(run) == []
     assert processes_of(run.folder) == []
+    assert cable not in interfaces()  # and with it the addresses and routes
     assert not groups_of(name)
     assert not run.folder.exists()
-
-
-def _commands(folder: Path) -> list[str]:
-    return [Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode() for pid in processes_of(folder)]

@@ -5,6 +5,7 @@ import tarfile
 from pathlib import Path
 from typing import Final
 
+from cluster_kit.cache import overlays_work
 from cluster_kit.runs import Run
 from cluster_kit.waiting import wait_until
 
@@ -20,7 +21,7 @@ version = 2
   sandbox_image = "{pause}"
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "overlayfs"
+    snapshotter = "{snapshotter}"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
@@ -85,7 +86,7 @@ class Containerd:
         }
         (cni / "10-pods.conflist").write_text(json.dumps(network))
         config = self._run.folder / "containerd.toml"
-        config.write_text(_CONFIG.format(pause=_PAUSE_IMAGE, cni=cni))
+        config.write_text(_CONFIG.format(pause=_PAUSE_IMAGE, cni=cni, snapshotter="overlayfs" if overlays_work() else "native"))
         return config
 
     def _write_pause_image(self, archive: Path) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cluster_kit.cache import cache_folder, exclusive, say
+from cluster_kit.cache import cache_folder, exclusive, overlays_work, say, scratch_folder
 from cluster_kit.errors import ClusterError, TierUnavailableError
 
 from .archive import write_docker_archive
@@ -96,8 +96,8 @@ def build_image(name: str, context: Path, *, include: Iterable[str] = (".",), do
 
 def _bootstrap(archive: Path) -> None:
     say("making the stand-in Python base image (once, about 75 s)")
-    with tempfile.TemporaryDirectory(prefix="building-", dir=archive.parent) as scratch:
-        root, layer, new = (Path(scratch) / name for name in ("root", "layer.tar", "new.tar"))
+    with scratch_folder(archive) as scratch:
+        root, layer, new = (scratch / name for name in ("root", "layer.tar", "new.tar"))
         command = ["debootstrap", "--variant=minbase", f"--include={','.join(_PACKAGES)}", _SUITE, str(root), _mirror()]
         try:
             # In mount and process namespaces of its own: what it mounts and starts is gone with it.
@@ -127,8 +127,6 @@ def _build(name: str, context: Path, dockerfile: str, base: Image, archive: Path
     started = time.monotonic()
     pip_settings = context.with_name("pip.conf")
     pip_settings.write_text(_pip_settings())
-    new = archive.with_suffix(".new")
-    new.unlink(missing_ok=True)
     _buildah("pull", "--quiet", f"docker-archive:{base.archive}")
     _buildah(
         "build", "--layers", "--pull-never", f"--tag={name}", f"--build-arg=BASE={base.name}",
@@ -136,8 +134,9 @@ def _build(name: str, context: Path, dockerfile: str, base: Image, archive: Path
         f"--volume={Path(_BUNDLE).parent}:{Path(_BUNDLE).parent}:ro", f"--volume={pip_settings}:/etc/pip.conf:ro",
         f"--file={context / dockerfile}", str(context),
     )  # fmt: skip
-    _buildah("push", "--quiet", name, f"docker-archive:{new}:{name}")
-    new.rename(archive)
+    with scratch_folder(archive) as scratch:
+        _buildah("push", "--quiet", name, f"docker-archive:{scratch / 'new.tar'}:{name}")
+        (scratch / "new.tar").rename(archive)
     _buildah("rmi", "--prune")
     stem = archive.name.rpartition("-")[0]
     for old in sorted(archive.parent.glob(f"{stem}-*.tar"), key=lambda file: file.stat().st_mtime)[:-_KEPT_BUILDS]:
@@ -147,7 +146,8 @@ def _build(name: str, context: Path, dockerfile: str, base: Image, archive: Path
 
 def _buildah(command: str, *arguments: str) -> None:
     storage = cache_folder() / "buildah"
-    places = [f"--root={storage / 'root'}", f"--runroot={storage / 'run'}", "--storage-driver=overlay"]
+    driver = "overlay" if overlays_work() else "vfs"
+    places = [f"--root={storage / 'root'}", f"--runroot={storage / 'run'}", f"--storage-driver={driver}"]
     _run("unshare", "--mount", "buildah", *places, command, *arguments, environment={"BUILDAH_ISOLATION": "chroot"})
 
 

@@ -10,12 +10,17 @@ from cluster_kit.runs import Run
 from cluster_kit.waiting import wait_until
 
 
+def cable_name(run: Run) -> str:
+    """The host's end of the cable; at most 15 characters."""
+    return f"apnode{run.subnet.block}"
+
+
 class Namespaces:
     """The namespaces of `run`'s node, alive as long as their first process."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._cable = f"apnode{run.subnet.block}"
+        self._cable = cable_name(run)
         program = str(Path(__file__).with_name("init.py"))
         unshare = ["unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc"]
         self.init = Process(run.folder, "node-init", [*unshare, sys.executable, program, str(run.folder)])
