@@ -80,7 +80,7 @@ def node_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def python_image(node_cluster: Cluster) -> str:
     if node_cluster.node is None:
-        return os.environ.get("AUDITPIPELINE_TEST_PYTHON_IMAGE", "docker.io/library/python:3.13-slim")
+        return os.environ.get("AUDITPIPELINE_TEST_PYTHON_IMAGE", "python:3.13-slim")
     return node_cluster.load_image(images.python_image())
 
 
