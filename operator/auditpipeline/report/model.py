@@ -10,7 +10,9 @@ from auditpipeline.api.reasons import Severity
 from auditpipeline.verdict import Verdict
 
 SCHEMA: Final = "auditpipeline.dev/report/v1"
+STDIN: Final = "stdin"
 Mode = Literal["manifests", "cluster", "overlay"]
+FailOn = Literal["error", "warning", "never"]
 
 
 class Position(NamedTuple):
@@ -18,6 +20,11 @@ class Position(NamedTuple):
 
     file: str = ""
     line: int = 0
+
+    @property
+    def on_disk(self) -> bool:
+        """There is a file that an editor or a code review could open."""
+        return self.file not in {"", STDIN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +69,19 @@ class Report:
     def emitters(self) -> int:
         """Emitters that were judged."""
         return sum(len(verdict.wiring.emitters) for verdict in self.verdicts)
+
+    def fails(self, fail_on: FailOn) -> bool:
+        """Something was found at or above that level."""
+        return any(fails(severity, fail_on) and self.count(severity) for severity in Severity)
+
+
+def fails(severity: Severity, fail_on: FailOn) -> bool:
+    """A finding of that severity makes a run fail."""
+    return severity in _FAILING[fail_on]
+
+
+_FAILING: Final[dict[FailOn, frozenset[Severity]]] = {
+    "error": frozenset({Severity.ERROR}),
+    "warning": frozenset({Severity.ERROR, Severity.WARNING}),
+    "never": frozenset(),
+}
