@@ -1,0 +1,1 @@
+"""Pipelines as pictures: Mermaid, DOT, SVG and HTML drawings of one graph."""
