@@ -2,38 +2,28 @@
 
 import argparse
 import os
-import sys
-from typing import TYPE_CHECKING
 
+from auditpipeline.cli.exits import EXIT_USAGE
+from auditpipeline.cli.output import complain
 from auditpipeline.controller.settings import InvalidSetting, Settings
 
-if TYPE_CHECKING:
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-EXIT_USAGE = 2
-
-
-def register(commands: "Subparsers") -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "operator",
-        help="run the operator",
-        description="Watch AuditPipelines and what they refer to; write the verdict into their status.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.description = "Watch AuditPipelines and what they refer to; write the verdict into their status."
     Settings.add_flags(parser)
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run until stopped.
 
-    The operator's packages take half a second to import, so no other command pays for them.
+    The operator's packages take half a second to import, so a wrong setting is told before.
     """
     try:
         settings = Settings.read(vars(args), os.environ)
     except InvalidSetting as error:
-        print(f"auditpipeline operator: {error}", file=sys.stderr)
+        complain(f"operator: {error}")
         return EXIT_USAGE
-    from auditpipeline.controller.run import run as run_operator  # noqa: PLC0415
+    from auditpipeline.controller.run import run as run_operator
 
     return run_operator(settings)

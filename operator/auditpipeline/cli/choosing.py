@@ -1,0 +1,20 @@
+"""The pipelines of a report that a NAME on the command line means."""
+
+from auditpipeline.cli.output import complain
+from auditpipeline.report.model import Report
+from auditpipeline.verdict import Verdict
+
+
+def chosen(report: Report, name: str) -> tuple[Verdict, ...]:
+    """The pipelines named `name` or `namespace/name`; complains where there is none."""
+    found = tuple(verdict for verdict in report.verdicts if name in {verdict.pipeline.ref.name, _qualified(verdict)})
+    if not found:
+        known = ", ".join(_qualified(verdict) for verdict in report.verdicts) or "none"
+        complain(f'the input holds no pipeline "{name}"; it holds {known}')
+        for problem in report.unreadable:
+            complain(f"{problem.position.file}:{problem.position.line}: {problem.message}")
+    return found
+
+
+def _qualified(verdict: Verdict) -> str:
+    return f"{verdict.pipeline.ref.namespace}/{verdict.pipeline.ref.name}"

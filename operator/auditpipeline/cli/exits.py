@@ -1,0 +1,10 @@
+"""Exit codes of every command, as scripts rely on them."""
+
+from typing import Final
+
+EXIT_CLEAN: Final = 0
+"""Nothing at or above `--fail-on`."""
+EXIT_FINDINGS: Final = 1
+"""Findings at or above `--fail-on`."""
+EXIT_USAGE: Final = 2
+"""Wrong usage, nothing to judge, or an internal error."""
