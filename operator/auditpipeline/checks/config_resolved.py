@@ -7,11 +7,12 @@ from auditpipeline.api.conditions import ConditionType
 from auditpipeline.api.findings import Finding, Outcome, Unknown
 from auditpipeline.api.reasons import Reason
 from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, blocked, from_missing
-from auditpipeline.wiring.environment import listed
+from auditpipeline.wiring.environment import container_place, listed
 from auditpipeline.wiring.dns import HostKind, read_host
 from auditpipeline.wiring.resolve import Emitter, used_sources
 from auditpipeline.wiring.sources import config_file_not_mounted
 from auditpipeline.wiring.urls import Endpoint
+from auditpipeline.world.objects import Workload
 
 HOP: Final = ConditionType.CONFIG_RESOLVED
 
@@ -47,10 +48,7 @@ def url_not_found(given: Given, emitter: Emitter) -> Iterator[Outcome]:
     if missing is not None:
         yield from_missing(emitter, missing, HOP)
         return
-    pod = emitter.workload.pod
-    needed = [file.config_map for volume in pod.volumes for file in volume.files if not file.optional]
-    needed += [source.config_map for container in pod.containers for source in container.env_from if source.config_map and not source.optional]
-    for name in dict.fromkeys(needed):
+    for name, field in _needed_config_maps(emitter.workload).items():
         if given.world.config_map(emitter.ref.namespace, name) is None:
             gap = given.world.gap("ConfigMap", emitter.ref.namespace)
             if gap is not None:
@@ -60,14 +58,14 @@ def url_not_found(given: Given, emitter: Emitter) -> Iterator[Outcome]:
                 emitter,
                 Reason.CONFIG_MAP_NOT_FOUND,
                 f'ConfigMap "{name}" does not exist in namespace {emitter.ref.namespace}, but {emitter.ref} needs it.',
-                field=emitter.workload.template_path,
+                field=field,
                 expected=f"ConfigMap {name}",
                 found="no such ConfigMap",
                 fix=f"create ConfigMap {name} in namespace {emitter.ref.namespace}",
             )
             return
     contracts = given.wiring.contracts
-    if any((rule := contract.rules_for(emitter.ref.name)) is not None and rule.default for contract in contracts):
+    if emitter.spec.url is None and any((rule := contract.rules_for(emitter.ref.name)) is not None and rule.default for contract in contracts):
         yield Unknown(
             HOP, Reason.CONTRACT_UNDETERMINED, f"{emitter.ref} sets no store URL; whether it has a default depends on its version.", emitter.name
         )
@@ -171,6 +169,20 @@ CHECKS: Final[tuple[EmitterCheck, ...]] = (
     config_not_reloaded,   # it is right, and the running pods do not know it
 )
 STORE_CHECKS: Final[tuple[StoreCheck, ...]] = ()
+
+
+def _needed_config_maps(workload: Workload) -> dict[str, str]:
+    """The ConfigMaps without which no pod starts, each with the first field that asks for it."""
+    needed: dict[str, str] = {}
+    for volume in workload.pod.volumes:
+        for file in volume.files:
+            if not file.optional:
+                needed.setdefault(file.config_map, f"{workload.template_path}.volumes[{volume.name}]")
+    for container in workload.pod.containers:
+        for index, source in enumerate(container.env_from):
+            if source.config_map and not source.optional:
+                needed.setdefault(source.config_map, container_place(workload, container, f"envFrom[{index}]").field)
+    return needed
 
 
 def _meaning(endpoint: Endpoint, emitter: Emitter) -> tuple[str, ...]:

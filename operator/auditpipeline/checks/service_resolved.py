@@ -121,16 +121,7 @@ def service_not_found(given: Given, emitter: Emitter) -> Iterator[Outcome]:
                 # Told by not_permitted; or a name from outside the cluster, told below.
                 pass
             elif host.service == store.service_ref.name:
-                yield _finding(
-                    given,
-                    emitter,
-                    target,
-                    Reason.SERVICE_IN_OTHER_NAMESPACE,
-                    f"The URL of {emitter.name} leads to namespace {host.namespace}; "
-                    f"the store of this pipeline is Service {store.service_ref.name} in namespace {store.namespace}.",
-                    expected=f"namespace {store.namespace}",
-                    found=f"namespace {host.namespace}",
-                )
+                yield _leads_elsewhere(given, emitter, target)
                 continue
             else:
                 yield Unknown(HOP, Reason.NOT_PERMITTED, _not_admitted(given, host.namespace), emitter.name)
@@ -138,6 +129,12 @@ def service_not_found(given: Given, emitter: Emitter) -> Iterator[Outcome]:
         elsewhere = _elsewhere(given, host.service, {host.namespace})
         if host.ambiguous and not elsewhere and not _namespace_known(given, host.namespace):
             yield Unknown(HOP, Reason.EXTERNAL_HOST, f"Host {endpoint.host} of {emitter.name} lies outside the cluster.", emitter.name)
+        elif elsewhere and store_gap(given, "Service", host.namespace) is not None:
+            # Whether a Service stands there too is not known; that the store does not is.
+            if host.service == store.service_ref.name and store.service is not None:
+                yield _leads_elsewhere(given, emitter, target)
+            else:
+                yield from _nowhere(given, emitter, target)
         elif elsewhere and host.short:
             yield _finding(
                 given,
@@ -237,6 +234,21 @@ def _not_admitted(given: Given, host_namespace: str) -> str:
     )
 
 
+def _leads_elsewhere(given: Given, emitter: Emitter, target: Target) -> Finding:
+    """The store's name under another namespace."""
+    store = given.store
+    return _finding(
+        given,
+        emitter,
+        target,
+        Reason.SERVICE_IN_OTHER_NAMESPACE,
+        f"The URL of {emitter.name} leads to namespace {target.host.namespace}; "
+        f"the store of this pipeline is Service {store.service_ref.name} in namespace {store.namespace}.",
+        expected=f"namespace {store.namespace}",
+        found=f"namespace {target.host.namespace}",
+    )
+
+
 def _meant(given: Given, target: Target) -> Service | None:
     """The Service that the URL names; where it is told that there is none, the store, which must be meant."""
     host = target.host
@@ -246,10 +258,11 @@ def _meant(given: Given, target: Target) -> Service | None:
         return given.store.service
     if not target.permitted:
         return given.store.service if host.service == given.store.service_ref.name else None
-    if not _elsewhere(given, host.service, {host.namespace}):
-        outside = host.ambiguous and not _namespace_known(given, host.namespace)
-        if outside or store_gap(given, "Service", host.namespace) is not None:
-            return None
+    if host.service == given.store.service_ref.name:
+        return given.store.service
+    outside = host.ambiguous and not _namespace_known(given, host.namespace) and not _elsewhere(given, host.service, {host.namespace})
+    if outside or store_gap(given, "Service", host.namespace) is not None:
+        return None
     return given.store.service
 
 
