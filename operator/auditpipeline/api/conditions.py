@@ -13,6 +13,7 @@ class ConditionType(StrEnum):
     ENVIRONMENT_CLEAN = "EnvironmentClean"
     IDENTITY_BOUND = "IdentityBound"
     ACCESS_GRANTED = "AccessGranted"
+    NETWORK_ALLOWED = "NetworkAllowed"
     READY = "Ready"
 
     @property
@@ -34,6 +35,7 @@ _QUESTIONS: Final = {
     ConditionType.ENVIRONMENT_CLEAN: "Does nothing of a developer's or CI host leak into the pods?",
     ConditionType.IDENTITY_BOUND: "Does each pod run as a ServiceAccount that exists, with its token mounted?",
     ConditionType.ACCESS_GRANTED: "Does the store's access review say yes to that ServiceAccount?",
+    ConditionType.NETWORK_ALLOWED: "Do NetworkPolicies let the emitter reach the store and DNS, and the store what it needs?",
     ConditionType.READY: "Are all hops in order?",
 }
 
@@ -44,6 +46,7 @@ _AFFIRMATIONS: Final = {
     ConditionType.ENVIRONMENT_CLEAN: "Nothing of a developer's or CI host leaks into the pods.",
     ConditionType.IDENTITY_BOUND: "Each pod runs as a ServiceAccount that exists.",
     ConditionType.ACCESS_GRANTED: "The store lets each emitter in.",
+    ConditionType.NETWORK_ALLOWED: "No NetworkPolicy stands between an emitter and the store.",
     ConditionType.READY: "All hops are in order; no event has been read back yet.",
 }
 

@@ -141,6 +141,24 @@ class Reason(Enum):
     ACCESS_DENIED = _error("AccessDenied", C.ACCESS_GRANTED, "The API server's access review says no, though the rules seem to allow it.", live=True)
     STORE_CANNOT_REVIEW = _error("StoreCannotReview", C.ACCESS_GRANTED, "The store's own ServiceAccount may not create token or access reviews.")
 
+    EGRESS_DENIED = _error(
+        "EgressDenied", C.NETWORK_ALLOWED, "The NetworkPolicies that select the emitter do not let it send to the store's pods on that port."
+    )
+    INGRESS_DENIED = _error(
+        "IngressDenied", C.NETWORK_ALLOWED, "The NetworkPolicies that select the store's pods do not let the emitter in on that port."
+    )
+    DNS_DENIED = _error(
+        "DNSDenied", C.NETWORK_ALLOWED, "The NetworkPolicies that select the emitter admit no DNS server, so the store's name is not found."
+    )
+    STORE_EGRESS_DENIED = _error(
+        "StoreEgressDenied", C.NETWORK_ALLOWED, "The NetworkPolicies that select the store keep it from DNS or from the API server."
+    )
+    POLICY_UNDETERMINED = _gap(
+        "PolicyUndetermined",
+        C.NETWORK_ALLOWED,
+        "Whether a NetworkPolicy admits the connection depends on what no manifest shows: addresses, host network, other policy APIs.",
+    )
+
     FORBIDDEN = _gap("Forbidden", None, "The permission to read the objects of this hop is missing.")
     NOT_IN_INPUT = _gap("NotInInput", None, "The manifests do not hold the objects of this hop, so nothing can be said about them.")
     NOT_YET_CHECKED = _gap("NotYetChecked", None, "The hop has not been checked yet.", awaited=True)

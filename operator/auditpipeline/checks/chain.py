@@ -12,6 +12,7 @@ from auditpipeline.checks import (
     endpoints_ready,
     environment_clean,
     identity_bound,
+    network_allowed,
     service_resolved,
 )
 from auditpipeline.checks.given import Given, blocked
@@ -23,6 +24,7 @@ CHAIN: Final[tuple[ModuleType, ...]] = (
     environment_clean,  # does nothing of a host leak in
     identity_bound,     # does each pod have an identity
     access_granted,     # does the store let it in
+    network_allowed,    # does the network
 )
 # Hops that look at the store need its namespace's consent.
 _STORE_HOPS: Final = (endpoints_ready, access_granted)
