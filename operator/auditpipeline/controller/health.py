@@ -45,12 +45,12 @@ class HealthServer:
             OSError: The address cannot be listened on.
         """
         app = web.Application()
-        app.router.add_get("/livez", lambda request: self._verdict(request, self._alive))
-        app.router.add_get("/readyz", lambda request: self._verdict(request, self._ready))
+        app.router.add_get("/livez", self._show_alive)
+        app.router.add_get("/readyz", self._show_ready)
         app.router.add_get("/metrics", self._show_metrics)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port, shutdown_timeout=1.0).start()
+        await web.TCPSite(self._runner, self._host, self._port).start()
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
@@ -58,11 +58,16 @@ class HealthServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    @staticmethod
-    async def _verdict(_: web.Request, problem: Callable[[], str]) -> web.Response:
-        text = problem()
-        return web.Response(text=(text or "ok") + "\n", status=503 if text else 200, content_type=_TEXT)
+    async def _show_alive(self, _: web.Request) -> web.Response:
+        return _verdict(self._alive())
+
+    async def _show_ready(self, _: web.Request) -> web.Response:
+        return _verdict(self._ready())
 
     async def _show_metrics(self, _: web.Request) -> web.Response:
         text = "".join(f"{line}\n" for line in self._metrics())
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _verdict(problem: str) -> web.Response:
+    return web.Response(text=(problem or "ok") + "\n", status=503 if problem else 200, content_type=_TEXT)

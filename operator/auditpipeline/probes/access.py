@@ -64,14 +64,14 @@ def review(question: AccessQuestion) -> dict[str, Any]:
 
 
 def read_review(status: int, body: Mapping[str, Any]) -> bool | Trouble:
-    """The answer to a SubjectAccessReview."""
+    """The answer to a SubjectAccessReview.
+
+    An `evaluationError` beside a no, as for a binding to a role that is missing, is a no: the store hears the same.
+    """
     if status in {401, 403}:
         return Trouble.FORBIDDEN
     result = body.get("status")
     if not 200 <= status < 300 or not isinstance(result, Mapping):
-        return Trouble.FAILED
-    if result.get("evaluationError") and not result.get("allowed"):
-        # An authorizer that could not evaluate says no without meaning it.
         return Trouble.FAILED
     return result.get("allowed") is True
 
