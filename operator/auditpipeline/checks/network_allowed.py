@@ -14,7 +14,7 @@ from auditpipeline.api.reasons import Reason
 from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, blocked, nothing_known, store_gap
 from auditpipeline.wiring.dns import HostKind
 from auditpipeline.wiring.environment import listed
-from auditpipeline.wiring.infrastructure import api_server_egress, dns_egress
+from auditpipeline.wiring.infrastructure import api_server_egress, dns_egress, dns_server
 from auditpipeline.wiring.network import (
     NAME_LABEL,
     NO,
@@ -35,11 +35,6 @@ from auditpipeline.world.objects import Labels, NetworkPolicy, NetworkPort, Netw
 from auditpipeline.world.selectors import contains
 
 HOP: Final = ConditionType.NETWORK_ALLOWED
-_DNS_RULE: Final = (
-    "{to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}, "
-    "podSelector: {matchLabels: {k8s-app: kube-dns}}}], "
-    "ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]}"
-)
 
 
 def store_egress_denied(given: Given) -> Iterator[Outcome]:
@@ -50,9 +45,10 @@ def store_egress_denied(given: Given) -> Iterator[Outcome]:
             yield _store_finding(
                 workload,
                 ruling,
-                "cluster DNS (UDP 53), so it finds neither its database nor its queue",
-                port="53",
-                expected=_DNS_RULE,
+                f"cluster DNS (UDP {_dns_port(given)}), so it finds nothing by name, its database included",
+                port=_dns_port(given),
+                protocol="UDP",
+                expected=_dns_rule(given),
             )
         if not given.store.reviews or not given.store.authenticates:
             # A store that asks for no token has no business with the API server.
@@ -63,6 +59,7 @@ def store_egress_denied(given: Given) -> Iterator[Outcome]:
                 ruling,
                 "the API server, so it can review no token and refuses every emitter",
                 port="6443",
+                protocol="TCP",
                 expected="{ports: [{protocol: TCP, port: 443}, {protocol: TCP, port: 6443}]}",
             )
 
@@ -102,18 +99,18 @@ def dns_denied(given: Given, emitter: Emitter) -> Iterator[Outcome]:
     if ruling.answer is not Answer.DENIED:
         return
     policy = _first(ruling.policies, "egress")
-    names = listed(list(hosts))
+    names, rule = listed(list(hosts)), _dns_rule(given)
     yield Finding(
         Reason.DNS_DENIED,
-        f"{_do_not(ruling.policies)} let {workload.ref} ask any DNS server (UDP 53), so it cannot look up {names}.",
+        f"{_do_not(ruling.policies)} let {workload.ref} ask any DNS server (UDP {_dns_port(given)}), so it cannot look up {names}.",
         policy.ref,
         "spec.egress",
-        expected=_DNS_RULE,
+        expected=rule,
         found=_found_rules(policy, "egress"),
-        fix=_fix(policy, "egress", _DNS_RULE, workload),
+        fix=_fix(policy, "egress", rule, workload),
         emitter=emitter.name,
         workload=emitter.ref,
-        details=_details(ruling, policy, "egress", "53", "UDP"),
+        details=_details(ruling, policy, "egress", _dns_port(given), "UDP"),
     )
 
 
@@ -309,7 +306,7 @@ def _translated(way: _Way) -> str:
     return f"; rules count ports of pods, and port {number} of Service {way.service.ref.name} is their port {way.port}"
 
 
-def _store_finding(workload: Workload, ruling: Ruling, what: str, *, port: str, expected: str) -> Finding:
+def _store_finding(workload: Workload, ruling: Ruling, what: str, *, port: str, protocol: str, expected: str) -> Finding:
     policy = _first(ruling.policies, "egress")
     return Finding(
         Reason.STORE_EGRESS_DENIED,
@@ -320,7 +317,7 @@ def _store_finding(workload: Workload, ruling: Ruling, what: str, *, port: str, 
         found=_found_rules(policy, "egress"),
         fix=_fix(policy, "egress", expected, workload),
         workload=workload.ref,
-        details=_details(ruling, policy, "egress", port, "UDP" if port == "53" else "TCP"),
+        details=_details(ruling, policy, "egress", port, protocol),
     )
 
 
@@ -345,6 +342,18 @@ def _fix(policy: NetworkPolicy, direction: Direction, rule: str, selected: Workl
         f"add a NetworkPolicy to namespace {policy.ref.namespace} with podSelector {_selector(_pod_labels(selected))} "
         f"and {rule} in spec.{direction}"
     )
+
+
+def _dns_port(given: Given) -> str:
+    return str(dns_server(given.world).udp or 53)
+
+
+def _dns_rule(given: Given) -> str:
+    server = dns_server(given.world)
+    namespace = _selector({NAME_LABEL: server.pods.namespace})
+    peer = f"namespaceSelector: {namespace}, podSelector: {_selector(server.selector)}"
+    ports = [f"{{protocol: {name}, port: {port}}}" for name, port in (("UDP", server.udp), ("TCP", server.tcp)) if port is not None]
+    return f"{{to: [{{{peer}}}], ports: [{', '.join(ports)}]}}"
 
 
 def _peer(service: Service, policy: NetworkPolicy, other: Workload, *, outward: bool) -> str:

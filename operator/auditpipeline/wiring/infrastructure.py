@@ -22,26 +22,45 @@ from auditpipeline.wiring.network import (
     either,
     maybe,
 )
-from auditpipeline.world.objects import ContainerPort, NetworkPeer, NetworkPolicy, NetworkPort, NetworkRule, Selector, Service
+from auditpipeline.world.objects import (
+    ContainerPort,
+    Labels,
+    NetworkPeer,
+    NetworkPolicy,
+    NetworkPort,
+    NetworkRule,
+    Selector,
+    Service,
+)
 from auditpipeline.world.selectors import matches
 from auditpipeline.world.world import World
 
 # Ports on which DNS servers of common distributions listen behind port 53 of their Service.
 _DNS_PORTS: Final = (53, 1053, 5353, 8053, 10053)
 _DNS_SERVICES: Final = ("kube-dns", "coredns", "dns-default", "rke2-coredns-rke2-coredns")
-_SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "openshift-dns", "openshift-kube-apiserver"})
-# The server of kubeadm, kind, k3s, EKS, AKS and GKE.
-_USUAL_DNS: Final = PodEnd(
-    "kube-system",
-    {"k8s-app": "kube-dns"},
-    ports=(ContainerPort("dns", 53, "UDP"), ContainerPort("dns-tcp", 53, "TCP")),
-)
+_DNS_NAMESPACES: Final = ("kube-system", "openshift-dns")
+_SYSTEM_NAMESPACES: Final = frozenset({*_DNS_NAMESPACES, "openshift-kube-apiserver"})
 
+class DnsServer(NamedTuple):
+    """The pods behind a DNS Service, the labels by which it finds them, and their ports, None where they have none."""
 
-class _Server(NamedTuple):
     pods: PodEnd
+    selector: Labels
     udp: int | None
     tcp: int | None
+
+
+# The server of kubeadm, kind, k3s, EKS, AKS and GKE.
+_USUAL_DNS: Final = DnsServer(
+    PodEnd(
+        "kube-system",
+        {"k8s-app": "kube-dns"},
+        ports=(ContainerPort("dns", 53, "UDP"), ContainerPort("dns-tcp", 53, "TCP")),
+    ),
+    {"k8s-app": "kube-dns"},
+    udp=53,
+    tcp=53,
+)
 
 
 def dns_egress(world: World, source: PodEnd) -> Ruling:
@@ -50,13 +69,18 @@ def dns_egress(world: World, source: PodEnd) -> Ruling:
     return decide(world, source, "egress", lambda policy, rule: _admits_dns(world, policy, rule, known))
 
 
+def dns_server(world: World) -> DnsServer:
+    """The server to name in a rule: one that the world holds, else the usual one."""
+    return next(_dns_servers(world), _USUAL_DNS)
+
+
 def api_server_egress(world: World, source: PodEnd) -> Ruling:
     """Whether the source may reach the API server. Its address is not known, so a yes never comes but from an open door."""
     return decide(world, source, "egress", lambda policy, rule: _admits_api_server(world, policy, rule))
 
 
-def _admits_dns(world: World, policy: NetworkPolicy, rule: NetworkRule, known: tuple[_Server, ...]) -> Judged:
-    servers = known or (_Server(_USUAL_DNS, 53, 53),)
+def _admits_dns(world: World, policy: NetworkPolicy, rule: NetworkRule, known: tuple[DnsServer, ...]) -> Judged:
+    servers = known or (_USUAL_DNS,)
     found = either(_admits_server(world, policy, rule, server) for server in servers)
     if found.truth is not Truth.NO:
         return found
@@ -72,7 +96,7 @@ def _admits_dns(world: World, policy: NetworkPolicy, rule: NetworkRule, known: t
     return NO
 
 
-def _admits_server(world: World, policy: NetworkPolicy, rule: NetworkRule, server: _Server) -> Judged:
+def _admits_server(world: World, policy: NetworkPolicy, rule: NetworkRule, server: DnsServer) -> Judged:
     peer = admits_peer(world, policy, rule, server.pods)
     udp = NO if server.udp is None else admits_port(rule, server.pods, server.udp, "UDP")
     if udp is YES:
@@ -138,15 +162,19 @@ def _dns_port(service: Service) -> bool:
     return any(port.port == 53 for port in service.ports)
 
 
-def _dns_servers(world: World) -> Iterator[_Server]:
-    """The pods of cluster DNS, where the world holds them: always in a cluster that may be read, seldom in manifests."""
-    for name in _DNS_SERVICES:
-        for service in world.services_named(name):
-            if not service.selector or not _dns_port(service):
+def _dns_servers(world: World) -> Iterator[DnsServer]:
+    """The pods of cluster DNS, where the world holds them: mostly in a cluster that may be read, seldom in manifests.
+
+    A DNS server in another namespace, whatever its name, is somebody's own.
+    """
+    for namespace in _DNS_NAMESPACES:
+        for name in _DNS_SERVICES:
+            service = world.service(namespace, name)
+            if service is None or not service.selector or not _dns_port(service):
                 continue
             for workload in world.workloads_labelled(service.ref.namespace, service.selector):
                 pods = PodEnd.of(workload)
-                yield _Server(pods, _target(service, pods, "UDP"), _target(service, pods, "TCP"))
+                yield DnsServer(pods, service.selector, _target(service, pods, "UDP"), _target(service, pods, "TCP"))
 
 
 def _target(service: Service, pods: PodEnd, protocol: str) -> int | None:
