@@ -53,6 +53,7 @@ CLUSTER_SCOPED: Final = frozenset({"Namespace", "ClusterRole", "ClusterRoleBindi
     policy.kind for policy in FOREIGN_POLICIES if policy.cluster_scoped
 }
 SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
+_YEAR_10000: Final = 253402300800
 _PORT_NUMBER: Final = re.compile(r"[0-9]{1,5}")
 
 
@@ -92,15 +93,15 @@ def object_ref(obj: Mapping[str, Any]) -> ObjectRef:
 
 
 def epoch(timestamp: object) -> float | None:
-    """Seconds since the epoch of an RFC 3339 timestamp; None for anything else."""
-    if isinstance(timestamp, datetime):
-        return (timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)).timestamp()
-    if not isinstance(timestamp, str):
-        return None
+    """Seconds since the epoch of an RFC 3339 timestamp of 1970 to 9999; None for anything else."""
     try:
-        return datetime.fromisoformat(timestamp).timestamp()
+        moment = datetime.fromisoformat(timestamp) if isinstance(timestamp, str) else timestamp
     except ValueError:
         return None
+    if not isinstance(moment, datetime):
+        return None
+    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return seconds if 0 <= seconds < _YEAR_10000 else None
 
 
 # --- pods and workloads -------------------------------------------------------------------------------------------
