@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from auditpipeline.api.conditions import HOPS, ConditionType
+from auditpipeline.api.conditions import ConditionType
 from auditpipeline.report.commands import commands
-from auditpipeline.report.hops import Box, Mark, hop_state, hop_states
+from auditpipeline.report.hops import Box, Hops, Mark
 from auditpipeline.report.model import Report
 from auditpipeline.report.paint import Paint, painter
-from auditpipeline.report.picture import picture
+from auditpipeline.report.picture import boxes, picture
 from auditpipeline.report.table import title, told
 from auditpipeline.report.text import joined, total
 from auditpipeline.verdict import Verdict
@@ -23,33 +23,34 @@ def render(report: Report, verdict: Verdict, *, colour: bool = False) -> str:
 
 
 def _lines(report: Report, verdict: Verdict, paint: Paint) -> Iterator[str]:
+    hops = Hops(verdict)
     yield title(verdict)
     yield ""
-    yield from (f"  {line}".rstrip() for line in _pictures(verdict, paint))
-    for hop in HOPS:
-        if any(condition.type == hop for condition in verdict.conditions):
-            yield ""
-            yield from _hop(hop, verdict, report, paint)
+    yield from (f"  {line}".rstrip() for line in _pictures(verdict, hops, paint))
+    for hop in hops.judged:
+        yield ""
+        yield from _hop(hop, verdict, hops, report, paint)
     yield ""
     yield total(report)
 
 
-def _pictures(verdict: Verdict, paint: Paint) -> Iterator[str]:
+def _pictures(verdict: Verdict, hops: Hops, paint: Paint) -> Iterator[str]:
     """One picture for each way that emitters differ in; those that look alike are named under it."""
     alike: dict[object, list[str]] = {}
     for emitter in verdict.wiring.emitters:
-        alike.setdefault(tuple(hop_states(verdict, box, emitter.name) for box in Box), []).append(emitter.name)
+        drawn = (boxes(verdict, emitter)[1:], *(hops.under(box, emitter.name) for box in Box))
+        alike.setdefault(drawn, []).append(emitter.name)
     first = {names[0]: names[1:] for names in alike.values()}
     shown = [emitter for emitter in verdict.wiring.emitters if emitter.name in first]
     for index, emitter in enumerate(shown):
         if index:
             yield ""
-        yield from picture(verdict, emitter, paint)
+        yield from picture(verdict, hops, emitter, paint)
         if first[emitter.name]:
             yield f"alike: {', '.join(first[emitter.name])}"
 
 
-def _hop(hop: ConditionType, verdict: Verdict, report: Report, paint: Paint) -> Iterator[str]:
+def _hop(hop: ConditionType, verdict: Verdict, hops: Hops, report: Report, paint: Paint) -> Iterator[str]:
     findings = [finding for finding in verdict.findings if finding.check is hop]
     unknowns = list(
         dict.fromkeys((str(unknown.reason), unknown.message) for unknown in verdict.unknowns if unknown.check is hop)
@@ -60,7 +61,7 @@ def _hop(hop: ConditionType, verdict: Verdict, report: Report, paint: Paint) -> 
         yield f"  {paint('?')} {hop:<18} {reason}"
         yield f"      {message}"
     if not findings and not unknowns:
-        state = hop_state(verdict, hop)
+        state = hops.overall(hop)
         yield f"  {paint(state.mark)} {hop:<18} {hop.affirmation if state.mark is Mark.OK else ', '.join(state.reasons)}"
     lines = commands(verdict, hop)
     yield from (f"      see  {line}" for line in lines[:MOST_COMMANDS])

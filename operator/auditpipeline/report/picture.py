@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Final
 
-from auditpipeline.report.hops import Box, HopState, hop_states
+from auditpipeline.report.hops import Box, Hops, HopState
 from auditpipeline.report.paint import Paint
 from auditpipeline.verdict import Verdict
 from auditpipeline.wiring.resolve import Emitter, Store
@@ -30,9 +30,9 @@ def way(verdict: Verdict, emitter: Emitter) -> str:
     return ARROW.join(boxes(verdict, emitter))
 
 
-def picture(verdict: Verdict, emitter: Emitter, paint: Paint) -> Iterator[str]:
+def picture(verdict: Verdict, hops: Hops, emitter: Emitter, paint: Paint) -> Iterator[str]:
     """The boxes, and under each the hops that belong there. Arrows grow with what stands under them."""
-    columns = list(zip(boxes(verdict, emitter), (hop_states(verdict, box, emitter.name) for box in Box), strict=True))
+    columns = list(zip(boxes(verdict, emitter), (hops.under(box, emitter.name) for box in Box), strict=True))
     widths = [max(len(title) + len(ARROW), *(len(str(state)) + 2 for state in states), 0) for title, states in columns]
     *before, (last, _) = columns
     yield "".join(_arrow(title, width) for (title, _), width in zip(before, widths, strict=False)) + last

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from auditpipeline.api.conditions import HOPS
 from auditpipeline.api.findings import Finding
 from auditpipeline.api.reasons import Severity
-from auditpipeline.report.hops import hop_state
+from auditpipeline.report.hops import Hops
 from auditpipeline.report.model import Report
 from auditpipeline.report.paint import Paint, painter
 from auditpipeline.report.picture import way
@@ -44,10 +43,13 @@ def title(verdict: Verdict) -> str:
 
 
 def _pipeline(verdict: Verdict, report: Report, paint: Paint) -> Iterator[str]:
-    for emitter in verdict.wiring.emitters:
-        yield f"  {way(verdict, emitter)}"
-    judged = {condition.type for condition in verdict.conditions}
-    states = [hop_state(verdict, hop) for hop in HOPS if hop in judged]
+    hops = Hops(verdict)
+    emitters = verdict.wiring.emitters
+    for emitter in emitters:
+        # With one emitter the hops below say it all.
+        mark = f"{paint(hops.mark(emitter.name))} " if len(emitters) > 1 else ""
+        yield f"  {mark}{way(verdict, emitter)}"
+    states = [hops.overall(hop) for hop in hops.judged]
     yield "  " + "  ".join(f"{paint(state.mark)} {state.hop}" for state in states)
     for finding in verdict.findings:
         yield ""

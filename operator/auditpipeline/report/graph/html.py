@@ -22,6 +22,7 @@ _HEAD: Final = """<!DOCTYPE html>
 <style>
 body { font: 15px/1.5 system-ui, sans-serif; color: #1f2328; background: #fff; margin: 2rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2.5rem; }
+.picture svg { max-width: 100%; min-width: 70rem; height: auto; }
 .picture { overflow-x: auto; border: 1px solid #d0d7de; border-radius: 8px; padding: .5rem; }
 article { border-left: 4px solid #57606a; padding: .2rem 0 .2rem 1rem; margin: 1rem 0; }
 .error { border-color: #cf222e; } .warning { border-color: #9a6700; }

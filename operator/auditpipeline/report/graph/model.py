@@ -5,15 +5,12 @@ stands in the box that it asks about. `ServiceResolved` is the edge from URL to 
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from auditpipeline.api.conditions import ConditionType
-from auditpipeline.report.hops import Box, HopState, Mark, hop_state, hop_states
+from auditpipeline.report.hops import Box, Hops, HopState, Mark, worst
 from auditpipeline.report.picture import source_title, store_title
 from auditpipeline.verdict import Verdict
 from auditpipeline.wiring.resolve import Emitter
-
-_WORST: Final = tuple(Mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +26,7 @@ class Node:
     @property
     def mark(self) -> Mark:
         """Its worst hop; a box that no hop was judged for proves nothing."""
-        return _worst(self.states) if self.states else Mark.UNKNOWN
+        return worst(self.states) if self.states else Mark.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class Edge:
     @property
     def mark(self) -> Mark:
         """Its worst hop."""
-        return _worst(self.states)
+        return worst(self.states)
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -68,31 +65,32 @@ class Graph:
 
 def graph_of(verdict: Verdict, number: int = 0) -> Graph:
     """The graph of a judged pipeline; `number` keeps the keys of several graphs apart."""
+    hops = Hops(verdict)
     store = verdict.wiring.store
     emitters = verdict.wiring.emitters
     prefix = f"p{number}_"
     shared = {box: f"{prefix}{box.value}" for box in (Box.SERVICE, Box.STORE, Box.EVENTS)}
     columns = (
-        tuple(_emitter(verdict, emitter, f"{prefix}emitter{index}") for index, emitter in enumerate(emitters)),
-        tuple(_source(verdict, emitter, f"{prefix}source{index}") for index, emitter in enumerate(emitters)),
+        tuple(_emitter(hops, emitter, f"{prefix}emitter{index}") for index, emitter in enumerate(emitters)),
+        tuple(_source(hops, emitter, f"{prefix}source{index}") for index, emitter in enumerate(emitters)),
         (
             Node(
                 shared[Box.SERVICE],
                 Box.SERVICE,
                 f"Service {store.service_ref.name}",
                 store.namespace,
-                _shared(verdict, Box.SERVICE),
+                _shared(hops, Box.SERVICE),
             ),
         ),
-        (Node(shared[Box.STORE], Box.STORE, store_title(store), _kind(verdict), _shared(verdict, Box.STORE)),),
-        (Node(shared[Box.EVENTS], Box.EVENTS, "events", "", _shared(verdict, Box.EVENTS)),),
+        (Node(shared[Box.STORE], Box.STORE, store_title(store), _kind(verdict), _shared(hops, Box.STORE)),),
+        (Node(shared[Box.EVENTS], Box.EVENTS, "events", "", _shared(hops, Box.EVENTS)),),
     )
     edges = [
         edge
         for index, emitter in enumerate(emitters)
         for edge in (
             Edge(f"{prefix}emitter{index}", f"{prefix}source{index}"),
-            Edge(f"{prefix}source{index}", shared[Box.SERVICE], _to_service(verdict, emitter)),
+            Edge(f"{prefix}source{index}", shared[Box.SERVICE], _to_service(hops, emitter)),
         )
     ]
     edges += [Edge(shared[Box.SERVICE], shared[Box.STORE]), Edge(shared[Box.STORE], shared[Box.EVENTS])]
@@ -100,35 +98,29 @@ def graph_of(verdict: Verdict, number: int = 0) -> Graph:
     return Graph(f"{ref.namespace}/{ref.name}", str(verdict.ready.status), columns, tuple(edges))
 
 
-def _emitter(verdict: Verdict, emitter: Emitter, key: str) -> Node:
+def _emitter(hops: Hops, emitter: Emitter, key: str) -> Node:
     account = f", ServiceAccount {emitter.account.name}" if emitter.account else ""
-    return Node(key, Box.EMITTER, emitter.name, f"{emitter.ref.kind}{account}", hop_states(verdict, Box.EMITTER, emitter.name))
+    return Node(key, Box.EMITTER, emitter.name, f"{emitter.ref.kind}{account}", hops.under(Box.EMITTER, emitter.name))
 
 
-def _source(verdict: Verdict, emitter: Emitter, key: str) -> Node:
+def _source(hops: Hops, emitter: Emitter, key: str) -> Node:
     source = emitter.winner
     url = "" if source is None or source.endpoint is None else str(source.endpoint)
-    return Node(key, Box.SOURCE, source_title(source), url, hop_states(verdict, Box.SOURCE, emitter.name))
+    return Node(key, Box.SOURCE, source_title(source), url, hops.under(Box.SOURCE, emitter.name))
 
 
-def _shared(verdict: Verdict, box: Box) -> tuple[HopState, ...]:
-    states = hop_states(verdict, box, "")
+def _shared(hops: Hops, box: Box) -> tuple[HopState, ...]:
+    states = hops.under(box, "")
     if box is Box.STORE:
         return states
     # A box that all emitters share tells the worst of them.
-    return tuple(hop_state(verdict, state.hop) for state in states if state.hop is not ConditionType.SERVICE_RESOLVED)
+    return tuple(hops.overall(state.hop) for state in states if state.hop is not ConditionType.SERVICE_RESOLVED)
 
 
-def _to_service(verdict: Verdict, emitter: Emitter) -> tuple[HopState, ...]:
-    return tuple(
-        state for state in hop_states(verdict, Box.SERVICE, emitter.name) if state.hop is ConditionType.SERVICE_RESOLVED
-    )
+def _to_service(hops: Hops, emitter: Emitter) -> tuple[HopState, ...]:
+    return tuple(state for state in hops.under(Box.SERVICE, emitter.name) if state.hop is ConditionType.SERVICE_RESOLVED)
 
 
 def _kind(verdict: Verdict) -> str:
     workloads = verdict.wiring.store.workloads
     return f"{workloads[0].ref.kind}, ServiceAccount {workloads[0].pod.service_account}" if workloads else ""
-
-
-def _worst(states: tuple[HopState, ...]) -> Mark:
-    return min((state.mark for state in states), key=_WORST.index, default=Mark.OK)
