@@ -19,13 +19,13 @@ _API = {
 }
 
 
-def obj(kind: str, name: str, namespace: str = "audit", *, meta: Mapping[str, Any] | None = None, **body: object) -> Object:
+def obj(kind: str, name: str, namespace: str = "audit", *, meta: Mapping[str, Any] | None = None, **body: Any) -> Object:
     """An object of a kind in namespace `audit`; an empty namespace leaves it out."""
     metadata = {"name": name, **({"namespace": namespace} if namespace else {}), **(meta or {})}
     return {"apiVersion": _API.get(kind, "v1"), "kind": kind, "metadata": metadata, **body}
 
 
-def workload(container: Mapping[str, Any], *, name: str = "gateway", volumes: Iterable[Any] = (), **pod: object) -> Object:
+def workload(container: Mapping[str, Any], *, name: str = "gateway", volumes: Iterable[Any] = (), **pod: Any) -> Object:
     """A Deployment of one container."""
     labels = {"app": name}
     spec = {"containers": [{"name": name, **container}], "volumes": list(volumes), **pod}
@@ -34,7 +34,7 @@ def workload(container: Mapping[str, Any], *, name: str = "gateway", volumes: It
     )
 
 
-def config_map(name: str, data: Mapping[str, str] | None = None, **body: object) -> Object:
+def config_map(name: str, data: Mapping[str, str] | None = None, **body: Any) -> Object:
     """A ConfigMap."""
     return obj("ConfigMap", name, data=dict(data or {}), **body)
 

@@ -7,7 +7,7 @@ said; judging again with the status that came out gives the same status.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from auditpipeline.api.conditions import HOPS, RECONCILING, STALLED, SUSPENDED, ConditionType, Status
@@ -302,7 +302,7 @@ def _grace_ends(hops: Iterable[Condition], errors: Sequence[Finding], history: H
 def _due(waivers: Iterable[Waiver], now: float, grace_ends: float | None) -> float | None:
     times = [] if grace_ends is None else [grace_ends]
     for waiver in waivers:
-        if waiver.expires is not None:
+        if waiver.expires is not None and waiver.expires < date.max:
             day_after = waiver.expires + timedelta(days=1)
             times.append(datetime(day_after.year, day_after.month, day_after.day, tzinfo=UTC).timestamp())
     return min((time for time in times if time > now), default=None)

@@ -19,7 +19,7 @@ PLURAL: Final = "auditpipelines"
 CONTRACTS: Final = ("auto", "kubernaut-v1", "kubernaut-2026-01", "kubernaut-2026-01-noauth")
 WORKLOAD_KINDS: Final = ("Deployment", "StatefulSet", "DaemonSet", "CronJob")
 
-_DURATION: Final = re.compile(r"([0-9]+)([smh])")
+_DURATION: Final = re.compile(r"([0-9]{1,9})([smh])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -180,7 +180,8 @@ def _url(body: Mapping[str, Any], field: str) -> UrlRef:
                 _text(ref, "path", f"{field}.configMapKeyRef"),
             )
         )
-    return UrlRef(env=_text(body, "env", field), arg=_text(body, "arg", field), value=_text(body, "value", field))
+    given = next(name for name in ("env", "arg", "value") if name in body)
+    return UrlRef(**{given: _required(body, given, field)})
 
 
 def _store(body: Mapping[str, Any]) -> StoreSpec:
@@ -209,7 +210,7 @@ def _access(body: Mapping[str, Any]) -> AccessSpec:
 
 
 def _waiver(body: Mapping[str, Any], field: str) -> Waiver:
-    target = _mapping(body.get("object") or {}, f"{field}.object")
+    target = _mapping(body.get("object", {}), f"{field}.object")
     expires = body.get("expires")
     try:
         # YAML reads an unquoted day as a date already.

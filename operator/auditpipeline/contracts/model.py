@@ -46,9 +46,9 @@ class EmitterRules:
     default: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Contract:
-    """What one era of the store and its emitters promises."""
+    """What one era of the store and its emitters promises. There is one of each, so identity compares them."""
 
     name: str
     title: str
@@ -69,14 +69,18 @@ def parse_contract(text: str) -> Contract:
     Raises:
         InvalidContract: A field is missing, unknown or of the wrong type.
     """
-    body = yaml.safe_load(text)
+    try:
+        body = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InvalidContract("a contract must be YAML") from None
     if not isinstance(body, dict):
         raise InvalidContract("a contract must be a YAML mapping")
     _only(body, {"name", "title", "store", "access", "reviews", "emitters"}, "contract")
-    store = body.get("store") or {}
+    store = _mapping(body.get("store", {}), "store")
     _only(store, {"services", "workloads"}, "store")
     access = body.get("access")
     if access is not None:
+        _mapping(access, "access")
         _only(access, {"resource", "resourceName", "verbs", "clientRole"}, "access")
     return Contract(
         name=_text(body, "name", "contract"),
@@ -89,13 +93,13 @@ def parse_contract(text: str) -> Contract:
             _text(access, "resource", "access"),
             _text(access, "resourceName", "access"),
             _names(access, "verbs", "access"),
-            _text(access, "clientRole", "access"),
+            _text(access, "clientRole", "access") if "clientRole" in access else "",
         ),
         reviews=tuple(
             Review(_text(item, "group", "reviews"), _text(item, "resource", "reviews"), _text(item, "verb", "reviews"))
-            for item in body.get("reviews") or ()
+            for item in _mappings(body, "reviews")
         ),
-        emitters=tuple(_rules(item) for item in body.get("emitters") or ()),
+        emitters=tuple(_rules(item) for item in _mappings(body, "emitters")),
     )
 
 
@@ -109,6 +113,19 @@ def _rules(item: Mapping[str, Any]) -> EmitterRules:
         args=_names(item, "args", "emitters"),
         default=_text(item, "defaultUrl", "emitters") if "defaultUrl" in item else "",
     )
+
+
+def _mapping(value: object, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidContract(f"{where} must be a mapping")
+    return value
+
+
+def _mappings(body: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    value = body.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+        raise InvalidContract(f"{key} must be a list of mappings")
+    return value
 
 
 def _only(body: Mapping[str, Any], allowed: set[str], where: str) -> None:
