@@ -60,10 +60,13 @@ class _Stores:
         self._world = world
         self._names = list(dict.fromkeys(name for contract in contracts for name in contract.services))
         self._workloads = {name for contract in contracts for name in contract.workloads}
-        self._services = [service for service in world.services if self._is_store_service(service)]
+        self._services = {service.ref: service for service in world.services if self._is_store_service(service)}
+        self._by_namespace: dict[str, list[Service]] = {}
+        for service in self._services.values():
+            self._by_namespace.setdefault(service.ref.namespace, []).append(service)
         self._selected = {
             workload.ref
-            for service in self._services
+            for service in self._services.values()
             if service.ref.name in self._names
             for workload in world.workloads_labelled(service.ref.namespace, service.selector or {})
         }
@@ -85,7 +88,7 @@ class _Stores:
             host = read_host(endpoint.host, absolute=endpoint.absolute, namespace=namespace)
             if host.kind in {HostKind.SERVICE, HostKind.OTHER_DOMAIN}:
                 service = self._world.service(host.namespace, host.service)
-                if service is not None and (service in self._services or not self._nearest(host.namespace, namespace)):
+                if service is not None and (service.ref in self._services or not self._nearest(host.namespace, namespace)):
                     return service.ref
                 namespace, name = host.namespace, host.service
         nearest = self._nearest(namespace, workload.ref.namespace)
@@ -93,11 +96,11 @@ class _Stores:
 
     def _nearest(self, *namespaces: str) -> Service | None:
         for namespace in namespaces:
-            near = [service for service in self._services if service.ref.namespace == namespace]
+            near = self._by_namespace.get(namespace)
             if near:
                 # A contract's own name comes before a Service that merely leads to the same pods.
                 return min(near, key=lambda service: self._names.index(service.ref.name) if service.ref.name in self._names else len(self._names))
-        return self._services[0] if len(self._services) == 1 else None
+        return next(iter(self._services.values())) if len(self._services) == 1 else None
 
     def _is_store_service(self, service: Service) -> bool:
         if service.ref.name in self._names:

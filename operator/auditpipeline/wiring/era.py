@@ -29,12 +29,10 @@ def possible_contracts(world: World, name: str, emitters: Iterable[tuple[Workloa
 
 
 def _ruled_out(world: World, contracts: tuple[Contract, ...], workload: Workload, container: str) -> set[Contract]:
-    reads: set[Contract] = set()
-    does_not: set[Contract] = set()
-    for candidate in contracts:
-        names = Names.of((candidate,), workload.ref.name)
-        if names is None:
-            continue
-        found = any(source.use == "events" for source in discovered_sources(world, workload, container, names))
-        (reads if found else does_not).add(candidate)
-    return does_not if reads else set()
+    names = Names.of(contracts, workload.ref.name)
+    if names is None:
+        return set()
+    found = {source.name for source in discovered_sources(world, workload, container, names) if source.use == "events"}
+    knowing = [(candidate, rules) for candidate in contracts if (rules := candidate.rules_for(workload.ref.name)) is not None]
+    does_not = {candidate for candidate, rules in knowing if found.isdisjoint((*rules.keys, *rules.env, *rules.args))}
+    return does_not if len(does_not) < len(knowing) else set()

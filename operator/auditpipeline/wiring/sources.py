@@ -6,6 +6,7 @@ files. Argument wins over environment, environment over file.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from posixpath import normpath
 from typing import Final, Literal
 
@@ -52,24 +53,26 @@ class Names:
     args: tuple[str, ...] = ()
     leaves: frozenset[str] = frozenset()
 
-    @classmethod
-    def of(cls, contracts: Iterable[Contract], workload: str) -> "Names | None":
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def of(contracts: tuple[Contract, ...], workload: str) -> "Names | None":
         """The names that the contracts give a workload; None if none of them knows it."""
         rules = [rule for contract in contracts if (rule := contract.rules_for(workload)) is not None]
         if not rules:
             return None
-        return cls(
+        return Names(
             keys=_unique(key for rule in rules for key in rule.keys),
             health_keys=_unique(key for rule in rules for key in rule.health_keys),
             env=_unique(name for rule in rules for name in rule.env),
             args=_unique(name for rule in rules for name in rule.args),
         )
 
-    @classmethod
-    def generic(cls, contracts: Iterable[Contract]) -> "Names":
+    @staticmethod
+    @cache
+    def generic(contracts: tuple[Contract, ...]) -> "Names":
         """Every name that any contract or habit uses."""
         rules = [rule for contract in contracts for rule in contract.emitters]
-        return cls(
+        return Names(
             keys=_unique(key for rule in rules for key in rule.keys),
             health_keys=_unique(key for rule in rules for key in rule.health_keys),
             env=GENERIC_ENV,
@@ -84,6 +87,7 @@ class UrlSource:
 
     Attributes:
         place: Where the value stands; for the fix and the report.
+        name: The key, variable or flag under which it was found; empty where the AuditPipeline names the place.
         endpoint: The URL taken apart; None where there is none.
         missing: Why it cannot be read.
         problem: Why its text is no usable URL.
@@ -95,6 +99,7 @@ class UrlSource:
     via: Via
     container: str
     place: Place
+    name: str = ""
     endpoint: Endpoint | None = None
     missing: Missing | None = None
     problem: UrlProblem | None = None
@@ -140,7 +145,7 @@ def discovered_sources(world: World, workload: Workload, container_name: str, na
         sources += _from_args(workload, container, environment, names.args)
         # Programs take an empty variable for one that is not set.
         sources += [
-            _from_variable(container, environment[name]) for name in names.env if name in environment and not _blank(environment[name])
+            replace(_from_variable(container, environment[name]), name=name) for name in names.env if name in environment and not _blank(environment[name])
         ]
         sources += _from_files(world, workload, container, environment, names)
     return sorted(sources, key=lambda source: _RANK[source.via])
@@ -215,9 +220,9 @@ def _from_args(
             if holder.awaits:
                 variable = environment.get(holder.awaits)
                 gap = variable.missing if variable is not None else None
-                yield UrlSource("events", "arg", container.name, place, missing=gap or known_in_pod_only(holder.awaits, place))
+                yield UrlSource("events", "arg", container.name, place, flag, missing=gap or known_in_pod_only(holder.awaits, place))
             else:
-                yield _from_text("arg", container.name, place, text)
+                yield replace(_from_text("arg", container.name, place, text), name=flag)
 
 
 def _config_paths(container: Container, environment: dict[str, Variable]) -> Iterator[tuple[str, str]]:
@@ -266,7 +271,7 @@ def _from_file(world: World, workload: Workload, container: Container, file: Mou
             value = look_up(document, path)
             if isinstance(value, str) and value.strip():
                 source = _from_text("file", container.name, Place(place.object, f"{place.field}.{path}"), value, written=config_map.written)
-                yield replace(source, use=use)
+                yield replace(source, use=use, name=path)
     yield from _generic_leaves(document, place, container, names, config_map.written)
 
 

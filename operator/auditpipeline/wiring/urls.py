@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -44,7 +45,8 @@ class UrlProblem:
     expected: str = "an http:// or https:// URL"
 
 
-def parse_url(text: str) -> Endpoint | UrlProblem:  # noqa: PLR0911  (one return a way to be wrong)
+@lru_cache(maxsize=4096)
+def parse_url(text: str) -> Endpoint | UrlProblem:
     """Take a URL apart. Never raises; white space around it is kept from the client and is cut, as all emitters do."""
     url = text.strip()
     if not url:
