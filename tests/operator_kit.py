@@ -139,6 +139,15 @@ class OperatorProcess:
                 return float(line.rpartition(" ")[2])
         return 0
 
+    def pause(self) -> None:
+        """SIGSTOP, as a process that gets no CPU."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> tuple[int, float]:
         """SIGTERM; its exit code and how long it took, in seconds."""
         assert self._process is not None

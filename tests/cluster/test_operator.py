@@ -346,6 +346,41 @@ def test_an_api_server_that_restarts_is_survived(stage: Stage) -> None:
     assert len(stage.writes(mark)) == 1, "one change, one write"
 
 
+def test_what_vanished_while_no_watch_could_tell_is_noticed(stage: Stage) -> None:
+    stage.settle("gateway-fixed")
+    relists = 'auditpipeline_watch_restarts_total{kind="RoleBinding"}'
+    before = stage.operator.metric(relists)
+    stage.operator.pause()
+    try:
+        stage.cluster.stop_apiserver()  # ends the watch, which could still hold the event
+        stage.cluster.start_apiserver()
+        stage.client.delete(kit.RBAC, "RoleBinding", "gateway-data-storage-client", stage.namespace)
+        stage.cluster.stop_apiserver()  # a fresh API server remembers no event, so kopf must list anew
+        stage.cluster.start_apiserver()
+    finally:
+        stage.operator.resume()
+    stage.wait_errors({"BindingMissing"}, timeout=60)
+    assert stage.operator.metric(relists) > before, "no relist, so this test proved nothing"
+
+
+def test_an_operator_that_starts_before_the_api_server_waits_for_it(stage: Stage) -> None:
+    stage.settle("gateway-broken")
+    mark = stage.mark()
+    stage.operator.stop()
+    stage.cluster.stop_apiserver()
+    try:
+        stage.operator.start(wait_ready=False)
+        time.sleep(3)
+        assert stage.operator.get("/livez").status_code == 200
+        assert stage.operator.get("/readyz").status_code == 503
+    finally:
+        stage.cluster.start_apiserver()
+    wait_until(lambda: stage.operator.get("/readyz").status_code == 200, timeout=60, what="the operator to be ready")
+    assert stage.writes(mark) == []
+    stage.apply_part("gateway-fixed", "RoleBinding", "gateway-data-storage-client")
+    stage.wait_errors(BROKEN - {"BindingMissing"})
+
+
 def test_a_missing_permission_degrades_one_hop_and_heals(stage: Stage, tmp_path: Path) -> None:
     cluster, namespace = stage.cluster, stage.namespace
     stage.operator.stop()

@@ -4,13 +4,18 @@ A handler projects the event and hands it over. It does no I/O, never patches an
 what a handler returns into the object's status, of other people's objects too.
 """
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 import kopf
 
 from auditpipeline.controller.changes import Change, read_change
 from auditpipeline.controller.kinds import WATCHED, WatchedKind
+
+_LOGIN_PACE: Final = 2.0
+"""Seconds between two logins."""
 
 
 def registry(login: Callable[[], Awaitable[kopf.ConnectionInfo]], deliver: Callable[[Change], None]) -> kopf.OperatorRegistry:
@@ -21,8 +26,13 @@ def registry(login: Callable[[], Awaitable[kopf.ConnectionInfo]], deliver: Calla
         deliver: Called in kopf's thread.
     """
     handlers = kopf.OperatorRegistry()
+    last = -_LOGIN_PACE
 
     async def on_login(**_: Any) -> kopf.ConnectionInfo:
+        nonlocal last
+        # Refused credentials are asked for again at once, dozens of times a second.
+        await asyncio.sleep(last + _LOGIN_PACE - time.monotonic())
+        last = time.monotonic()
         return await login()
 
     kopf.on.login(registry=handlers, id="login")(on_login)

@@ -6,11 +6,17 @@ merely reports, one line is kept.
 
 import json
 import logging
+import re
 import sys
+import time
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 from auditpipeline.api.findings import ObjectRef
+
+_RETRY: Final = re.compile(r"Request attempt #\d+ failed; will retry: (\w+ [^ ?]+)")
+_SELDOM: Final = 600.0
+"""Seconds for which a request that kopf tries again and again is not told anew: a forbidden list fails for ever."""
 
 # Frameworks that report expected faults of a cluster (a dropped connection, a 403) with tracebacks.
 _FRAMEWORKS: Final = ("kopf", "aiohttp", "asyncio", "kubernetes")
@@ -26,6 +32,7 @@ def configure(log_format: str, level: str, stream: TextIO | None = None) -> None
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines() if log_format == "json" else PlainLines())
     handler.addFilter(_without_framework_tracebacks)
+    handler.addFilter(_Seldom())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -45,6 +52,25 @@ def _without_framework_tracebacks(record: logging.LogRecord) -> bool:
         record.args = None
         record.exc_info = None
     return True
+
+
+class _Seldom(logging.Filter):
+    """Lets each retried request through once in a while, as a warning: it is tried again, so nothing is lost yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        found = _RETRY.match(record.getMessage()) if record.name.startswith("kopf") else None
+        if found is None:
+            return True
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        now = time.monotonic()
+        if now - self._told.get(found[1], -_SELDOM) < _SELDOM:
+            return False
+        self._told[found[1]] = now
+        return True
 
 
 class PlainLines(logging.Formatter):

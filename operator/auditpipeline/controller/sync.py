@@ -26,10 +26,14 @@ from auditpipeline.controller.versions import Versions, version_of
 _METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAGE: Final = 500
 _LIST_TIMEOUT: Final = 60.0
+_READY_TIMEOUT: Final = 5.0
 _RELIST_SETTLE: Final = 1.0
 """Seconds after the first sign of a relist: by then kopf has delivered most of it."""
 _RECHECK: Final = (0.5, 1.0, 2.0, 5.0)
 """Seconds between lists while keys of the first one are still unseen; the last one repeats."""
+_REFUSED_AGAIN: Final = 1.0
+_REFUSALS_BELIEVED: Final = 10
+"""Refusals in a row that are believed whatever /readyz says: not every cluster lets us ask that."""
 _BEHIND: Final = 15.0
 """Seconds that a watch may lag behind a list."""
 
@@ -166,9 +170,29 @@ class Sync:
                 await self._watch_dog(kind)
             await self._sweep(kind)
 
+    async def _list(self, kind: WatchedKind) -> Listing | Refusal:
+        """List a kind. A refusal is believed when an API server that is ready repeats it.
+
+        One that has just started refuses everything until it has read its own roles and bindings.
+        """
+        ready = kind.kind in self._forbidden
+        for _ in range(_REFUSALS_BELIEVED):
+            listing = await list_metadata(self._api, kind)
+            if listing is not Refusal.FORBIDDEN or ready:
+                return listing
+            ready = await self._api_ready()
+            await asyncio.sleep(_REFUSED_AGAIN)
+        return Refusal.FORBIDDEN
+
+    async def _api_ready(self) -> bool:
+        try:
+            return (await self._api.request("GET", "/readyz", timeout=_READY_TIMEOUT)).ok
+        except NoAnswer:
+            return False
+
     async def _list_at_last(self, kind: WatchedKind) -> Listing | None:
         """The first listing; None where there is none, after a pause or with the kind synced as it is."""
-        listing = await list_metadata(self._api, kind)
+        listing = await self._list(kind)
         if isinstance(listing, Listing):
             return listing
         if listing is Refusal.FORBIDDEN:
@@ -193,7 +217,7 @@ class Sync:
                 await asyncio.wait_for(state.all_seen.wait(), delay)
             except TimeoutError:
                 # One that was deleted between our list and kopf's will never be seen.
-                again = await list_metadata(self._api, kind)
+                again = await self._list(kind)
                 if isinstance(again, Listing):
                     state.unseen &= set(again.objects)
 
@@ -221,7 +245,7 @@ class Sync:
             self._changed()
 
     async def _sweep(self, kind: WatchedKind) -> None:
-        listing = await list_metadata(self._api, kind)
+        listing = await self._list(kind)
         if listing is Refusal.FORBIDDEN:
             self._refused(kind)
         if not isinstance(listing, Listing):
@@ -233,7 +257,7 @@ class Sync:
 
     async def _watch_dog(self, kind: WatchedKind) -> None:
         """A list newer than the events, and still after a while: the watch is dead, whatever it says."""
-        listing = await list_metadata(self._api, kind)
+        listing = await self._list(kind)
         if not isinstance(listing, Listing) or not self._versions.behind(kind.kind, listing.objects):
             return
         await asyncio.sleep(_BEHIND)

@@ -26,8 +26,10 @@ from auditpipeline.world.evidence import AccessQuestion
 PATH: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _SETTLE: Final = 0.3
 """Seconds after an RBAC change before questions are asked again, so that a burst of changes costs one round."""
-_FORBIDDEN_PAUSE: Final = 60.0
 _FAILURE_PAUSE: Final = 5.0
+_FORBIDDEN_PAUSE: Final = 300.0
+_REFUSALS_BELIEVED: Final = 3
+"""Refusals in a row, a failure's pause apart: an API server that has just started refuses everything for a moment."""
 _MOST_CONFIRMATIONS: Final = 3
 
 logger = logging.getLogger(__name__)
@@ -119,7 +121,7 @@ class AccessReviewer:
         self._settling: set[AccessQuestion] = set()
         self._work = asyncio.Semaphore(0)
         self._forbidden_until = 0.0
-        self._said_forbidden = False
+        self._refusals = 0
 
     @property
     def answers(self) -> Mapping[AccessQuestion, bool]:
@@ -170,8 +172,12 @@ class AccessReviewer:
         while True:
             await self._work.acquire()
             question = self._waiting.popleft()
-            if question not in self._followers or self._paused():
+            if question not in self._followers:
                 self._asked.discard(question)
+                continue
+            if self._paused():
+                self._asked.discard(question)
+                self._later(self._forbidden_until - asyncio.get_running_loop().time(), question)
                 continue
             await self._bucket.take()
             epoch = self._epoch(question)
@@ -188,7 +194,7 @@ class AccessReviewer:
                 self._weigh(question, answer)
 
     def _weigh(self, question: AccessQuestion, answer: bool) -> None:
-        self._said_forbidden = False
+        self._refusals = 0
         doubted, times = self._doubts.pop(question, (None, 0))
         # One that keeps changing its mind is left to what it said last.
         if answer in (self._expected(question), doubted) or times >= _MOST_CONFIRMATIONS:
@@ -201,17 +207,19 @@ class AccessReviewer:
         self._later(self._confirm_delay, question)
 
     def _trouble(self, trouble: Trouble, question: AccessQuestion) -> None:
-        if trouble is Trouble.FORBIDDEN:
-            self._forbidden_until = asyncio.get_running_loop().time() + _FORBIDDEN_PAUSE
-            if not self._said_forbidden:
-                self._said_forbidden = True
-                logger.warning(
-                    "the operator may not create subjectaccessreviews.authorization.k8s.io, so access is judged by roles and "
-                    'bindings alone; add the rule {apiGroups: ["authorization.k8s.io"], resources: ["subjectaccessreviews"], '
-                    'verbs: ["create"]} to its ClusterRole'
-                )
+        if trouble is Trouble.FAILED:
+            self._later(_FAILURE_PAUSE, question)
             return
-        self._later(_FAILURE_PAUSE, question)
+        self._refusals += 1
+        if self._refusals == _REFUSALS_BELIEVED:
+            logger.warning(
+                "the operator may not create subjectaccessreviews.authorization.k8s.io, so access is judged by roles and "
+                'bindings alone; add the rule {apiGroups: ["authorization.k8s.io"], resources: ["subjectaccessreviews"], '
+                'verbs: ["create"]} to its ClusterRole'
+            )
+        pause = _FAILURE_PAUSE if self._refusals < _REFUSALS_BELIEVED else _FORBIDDEN_PAUSE
+        self._forbidden_until = asyncio.get_running_loop().time() + pause
+        self._later(pause, question)
 
     # --- who is asked ---------------------------------------------------------------------------------------------
 

@@ -58,6 +58,19 @@ def test_tracebacks_are_for_our_bugs_and_not_for_what_kopf_reports(log_format: s
     assert "Traceback" in ours
 
 
+def test_a_request_that_is_tried_for_ever_is_told_once(stream: io.StringIO) -> None:
+    logs.configure("plain", "info", stream)
+    for attempt in range(1, 9):
+        text = f"Request attempt #{attempt} failed; will retry: GET https://x/api/v1/pods?resourceVersion={attempt} -> 403"
+        logging.getLogger("kopf._cogs.clients.watching").error(text)
+    logging.getLogger("kopf._cogs.clients.watching").error(
+        "Request attempt #1 failed; will retry: GET https://x/api/v1/services -> 403"
+    )
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 2
+    assert all(" WARNING " in line for line in lines)
+
+
 def test_series_of_pipelines_come_from_their_statuses() -> None:
     status = {
         "conditions": [{"type": "ServiceResolved", "status": "False"}, {"type": "Ready", "status": "False"}],

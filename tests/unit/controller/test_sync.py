@@ -102,6 +102,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_RECHECK", (0.05,))
     monkeypatch.setattr(module, "_RELIST_SETTLE", 0.02)
     monkeypatch.setattr(module, "_BEHIND", 0.05)
+    monkeypatch.setattr(module, "_REFUSED_AGAIN", 0.02)
 
 
 async def test_the_barrier_waits_for_each_listed_object() -> None:
@@ -150,6 +151,28 @@ async def test_a_forbidden_kind_is_named_with_its_rule_and_heals() -> None:
         bench.event("a")
         await until(lambda: not bench.forbidden)
     assert bench.changes >= 2
+
+
+async def test_an_api_server_that_starts_refuses_for_a_moment_and_is_not_believed() -> None:
+    bench = Bench()
+    bench.api.lists[CONFIG_MAPS.path] = 403
+    bench.api.lists["/readyz"] = 403
+    async with bench.running():
+        await asyncio.sleep(0.1)
+        assert not bench.sync.passed
+        bench.api.lists[CONFIG_MAPS.path] = {}
+        await until(lambda: bench.sync.passed)
+    assert bench.forbidden == {}
+    assert bench.changes == 1
+
+
+async def test_a_refusal_is_believed_in_the_end_where_nobody_tells_of_readiness() -> None:
+    bench = Bench()
+    bench.api.lists[CONFIG_MAPS.path] = 403
+    bench.api.lists["/readyz"] = 403
+    async with bench.running():
+        await until(lambda: bench.sync.passed)
+    assert set(bench.forbidden) == {"ConfigMap"}
 
 
 async def test_an_api_server_that_does_not_answer_holds_the_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
