@@ -12,7 +12,15 @@ from typing import Any, Final
 
 import httpx
 
-from auditpipeline.controller.kinds import WATCHED
+from auditpipeline.api.findings import ObjectRef
+from auditpipeline.api.spec import parse_spec
+from auditpipeline.controller.kinds import OBJECTS, WATCHED
+from auditpipeline.verdict import History, judge
+from auditpipeline.wiring.pipeline import Pipeline
+from auditpipeline.world.coverage import ClusterCoverage
+from auditpipeline.world.evidence import Evidence
+from auditpipeline.world.projections import project
+from auditpipeline.world.world import World
 from cluster_kit import Client, Cluster, Object, wait_until
 
 ROOT: Final = Path(__file__).parents[1]
@@ -180,6 +188,20 @@ def condition(body: Mapping[str, Any], kind: str) -> tuple[str, str]:
         if item["type"] == kind:
             return item["status"], item["reason"]
     return "", ""
+
+
+def judged_anew(client: Client, namespace: str, name: str = "gateway") -> dict[str, Any]:
+    """The status that a judgement of the API server's present objects gives, on the history that is stored."""
+    world = World(ClusterCoverage({}))
+    for kind in OBJECTS:
+        api_version = f"{kind.group}/{kind.version}" if kind.group else kind.version
+        for item in client.list(api_version, kind.kind, field_selector=kind.field_selector):
+            value = project(item)
+            assert value is not None
+            world.put(value)
+    found = client.get(API, KIND, name, namespace)
+    pipeline = Pipeline(ObjectRef(KIND, namespace, name), parse_spec(found["spec"]))
+    return judge(world, pipeline, Evidence(live=True), now=time.time(), history=History.of(found)).status
 
 
 def manifests(folder: str, namespace: str) -> list[Object]:

@@ -1,6 +1,7 @@
 """The operator against a real API server: what it finds, that it follows, and that it is quiet when nothing changed."""
 
 import itertools
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -379,6 +380,34 @@ def test_an_operator_that_starts_before_the_api_server_waits_for_it(stage: Stage
     assert stage.writes(mark) == []
     stage.apply_part("gateway-fixed", "RoleBinding", "gateway-data-storage-client")
     stage.wait_errors(BROKEN - {"BindingMissing"})
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_random_changes_and_kills_end_in_the_verdict_of_a_fresh_list(seed: int, stage: Stage) -> None:
+    stage.settle("gateway-broken")
+    dice = random.Random(seed)  # noqa: S311
+    versions = [kit.manifests(example, stage.namespace) for example in ("gateway-broken", "gateway-fixed")]
+    for step in range(80):
+        item = dice.choice(dice.choice(versions))
+        # The roles are shared by all tests; what is deleted often comes back.
+        if item["kind"] != "ClusterRole" and dice.random() < 0.3:
+            name, place = item["metadata"]["name"], item["metadata"].get("namespace")
+            stage.client.delete(item["apiVersion"], item["kind"], name, place, missing_ok=True)
+        else:
+            stage.cluster.apply(item)
+        if step % 30 == 20:
+            stage.operator.kill()
+            stage.operator.start(wait_ready=False)
+    stage.apply_part("gateway-broken", "AuditPipeline", "gateway")
+    wait_until(lambda: stage.operator.get("/readyz").status_code == 200, what="the operator to be ready")
+
+    def agrees() -> bool:
+        before = stage.status
+        expected = kit.judged_anew(stage.client, stage.namespace)
+        assert before == expected, f"operator: {kit.reasons(before)}, fresh list: {kit.reasons(expected)}"
+        return True
+
+    wait_until(agrees, timeout=30, interval=0.5, what="the status of a fresh list")
 
 
 def test_a_missing_permission_degrades_one_hop_and_heals(stage: Stage, tmp_path: Path) -> None:
