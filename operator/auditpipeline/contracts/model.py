@@ -1,10 +1,10 @@
 """A contract as typed values, and the reader of its YAML form."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import yaml
+import yaml_rs
 
 
 class InvalidContract(ValueError):  # noqa: N818  (reads as a noun where it is raised)
@@ -35,6 +35,7 @@ class EmitterRules:
     Attributes:
         keys: Paths in the configuration file, in order of preference.
         health_keys: Paths of the URL that the readiness gate asks.
+        settings: Paths of the buffer's settings in the same file, by the setting's name: batchSize, bufferSize, timeout.
         default: The URL that the program uses where none is set; empty where it then fails or none is recorded.
     """
 
@@ -43,7 +44,22 @@ class EmitterRules:
     health_keys: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
     default: str = ""
+
+
+class Limits(NamedTuple):
+    """Numbers that settings are held against; 0 where the contract has none.
+
+    Attributes:
+        batch: Most events that the store takes in one request.
+        close: Seconds that an emitter may need to flush at its end.
+        timeout: Least seconds that the store's two reviews may take.
+    """
+
+    batch: int = 0
+    close: int = 0
+    timeout: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +73,8 @@ class Contract:
     access: Access | None
     reviews: tuple[Review, ...]
     emitters: tuple[EmitterRules, ...]
+    limits: Limits
+    tls_key: str = ""
 
     def rules_for(self, workload: str) -> EmitterRules | None:
         """The rules of the workload of that name."""
@@ -70,14 +88,16 @@ def parse_contract(text: str) -> Contract:
         InvalidContract: A field is missing, unknown or of the wrong type.
     """
     try:
-        body = yaml.safe_load(text)
-    except yaml.YAMLError:
+        body = yaml_rs.loads(text)
+    except yaml_rs.YAMLDecodeError:
         raise InvalidContract("a contract must be YAML") from None
     if not isinstance(body, dict):
         raise InvalidContract("a contract must be a YAML mapping")
-    _only(body, {"name", "title", "store", "access", "reviews", "emitters"}, "contract")
+    _only(body, {"name", "title", "store", "access", "reviews", "limits", "emitters"}, "contract")
     store = _mapping(body.get("store", {}), "store")
-    _only(store, {"services", "workloads"}, "store")
+    _only(store, {"services", "workloads", "tlsKey"}, "store")
+    limits = _mapping(body.get("limits", {}), "limits")
+    _only(limits, set(Limits._fields), "limits")
     access = body.get("access")
     if access is not None:
         _mapping(access, "access")
@@ -100,19 +120,31 @@ def parse_contract(text: str) -> Contract:
             for item in _mappings(body, "reviews")
         ),
         emitters=tuple(_rules(item) for item in _mappings(body, "emitters")),
+        limits=Limits(**{name: _number(limits, name, "limits") for name in limits}),
+        tls_key=_text(store, "tlsKey", "store") if "tlsKey" in store else "",
     )
 
 
 def _rules(item: Mapping[str, Any]) -> EmitterRules:
-    _only(item, {"names", "keys", "healthKeys", "env", "args", "defaultUrl"}, "emitters")
+    _only(item, {"names", "keys", "healthKeys", "env", "args", "settings", "defaultUrl"}, "emitters")
+    settings = _mapping(item.get("settings", {}), "settings")
+    _only(settings, {"batchSize", "bufferSize", "timeout"}, "settings")
     return EmitterRules(
         names=_names(item, "names", "emitters"),
         keys=_names(item, "keys", "emitters"),
         health_keys=_names(item, "healthKeys", "emitters"),
         env=_names(item, "env", "emitters"),
         args=_names(item, "args", "emitters"),
+        settings={name: _text(settings, name, "settings") for name in settings},
         default=_text(item, "defaultUrl", "emitters") if "defaultUrl" in item else "",
     )
+
+
+def _number(body: Mapping[str, Any], key: str, where: str) -> int:
+    value = body.get(key)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidContract(f"{where}.{key} must be a number")
+    return value
 
 
 def _mapping(value: object, where: str) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ Generated from the ClusterRoles of a fresh Kubernetes 1.37 API server; rules for
 import json
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 
 from auditpipeline.api.findings import ObjectRef
@@ -17,7 +17,7 @@ from auditpipeline.world.projections import project
 @cache
 def bootstrap_roles() -> Mapping[ObjectRef, Role]:
     """The built-in ClusterRoles by reference; an aggregated one already holds the rules of those it gathers."""
-    text = files("auditpipeline.world").joinpath("data", "bootstrap_cluster_roles.json").read_text("utf-8")
+    text = (Path(__file__).parent / "data" / "bootstrap_cluster_roles.json").read_text("utf-8")
     roles: dict[ObjectRef, Role] = {}
     for item in json.loads(text):
         role = project(

@@ -9,16 +9,14 @@ that the faster one refuses. A test holds the two against each other.
 """
 
 import re
-from typing import Any, Final
+from typing import Final
 
-import yaml
 import yaml_rs
 
 MAX_BYTES: Final = 32 << 20
 MAX_DEPTH: Final = 100
 MAX_NODES: Final = 3_000_000
 
-_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # What a text must have to be deep. Ordinary manifests have none of it, so they are parsed once.
 _DEEP: Final = re.compile(r"^[ \t]{100}|(?:[-?:][ \t]+){20}", re.MULTILINE)
 _INDENT: Final = " " * MAX_DEPTH
@@ -70,30 +68,22 @@ def load(text: str, *, max_bytes: int = MAX_BYTES) -> object:
     """
     if len(text) > max_bytes:
         raise UnreadableText(f"is larger than {max_bytes // 1024} KiB")
-    try:
-        deep = _may_be_deep(text)
-        # A block scalar at the very end of a text gets a line break from the faster parser even where it has none.
-        cut = not text.endswith("\n") and ("|" in text or ">" in text)
-        if not deep and not cut and not _YAML_1_1.search(text) and _anchors_are_closed(text):
-            try:
-                # Else it takes quoted days for dates.
-                return yaml_rs.loads(text, parse_datetime=False, alias_limits=_FEW_ALIASES)
-            except yaml_rs.YAMLDecodeError:
-                # PyYAML has the last word, and the position.
-                pass
-        if deep or ("*" in text and _ANCHOR.search(text)):
-            _measure(text)
-        return yaml.load(text, Loader=_LOADER)  # noqa: S506  (one of the two safe loaders)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        if mark is None:
+    deep = _may_be_deep(text)
+    # A block scalar at the very end of a text gets a line break from the faster parser even where it has none.
+    cut = not text.endswith("\n") and ("|" in text or ">" in text)
+    if not deep and not cut and not _YAML_1_1.search(text) and _anchors_are_closed(text):
+        try:
+            # Else it takes quoted days for dates.
+            return yaml_rs.loads(text, parse_datetime=False, alias_limits=_FEW_ALIASES)
+        except yaml_rs.YAMLDecodeError:
+            # PyYAML has the last word, and the position.
+            pass
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError, OverflowError):
             raise UnreadableText("is no valid YAML") from None
-        raise UnreadableText(f"is no valid YAML: line {mark.line + 1}, column {mark.column + 1}", mark.line + 1) from None
-    except UnreadableText:
-        raise
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError, OverflowError):
-        # Timestamps out of range, unhashable keys, control characters, tags of numbers without one.
-        raise UnreadableText("is no valid YAML") from None
+    # PyYAML takes longer to import than ordinary manifests to read.
+    from auditpipeline.world import yaml_reference  # noqa: PLC0415
+
+    return yaml_reference.load(text, measured=deep or ("*" in text and _ANCHOR.search(text) is not None))
 
 
 def _may_be_deep(text: str) -> bool:
@@ -122,43 +112,3 @@ def _anchors_are_closed(text: str) -> bool:
         if alias >= 0 and (end is None or alias < end.start()):
             return False
     return True
-
-
-def _measure(text: str) -> None:
-    """Refuse what would be too deep or too large once each alias stands for what it names."""
-    nodes = 0
-    # Levels below and nodes of what each anchor names, and the collections that are open: anchor, nodes before, levels below.
-    named: dict[str, tuple[int, int]] = {}
-    opened: list[tuple[str | None, int, int]] = []
-    for event in yaml.parse(text, Loader=_LOADER):
-        below = size = 0
-        if isinstance(event, yaml.events.CollectionStartEvent):
-            opened.append((event.anchor, nodes, 0))
-            nodes += 1
-            if event.anchor is not None:
-                named.pop(event.anchor, None)
-        elif isinstance(event, yaml.events.CollectionEndEvent):
-            anchor, before, below = opened.pop()
-            below += 1
-            if anchor is not None:
-                named[anchor] = (below, nodes - before)
-        elif isinstance(event, yaml.events.AliasEvent):
-            if event.anchor not in named:
-                raise UnreadableText("holds an alias of nothing, or of what it stands in", _line(event))
-            below, size = named[event.anchor]
-        elif isinstance(event, yaml.events.ScalarEvent):
-            size = 1
-            if event.anchor is not None:
-                named[event.anchor] = (0, 1)
-        nodes += size
-        if opened:
-            anchor, before, deepest = opened[-1]
-            opened[-1] = (anchor, before, max(deepest, below))
-        if len(opened) + below > MAX_DEPTH:
-            raise UnreadableText(f"is nested deeper than {MAX_DEPTH} levels", _line(event))
-        if nodes > MAX_NODES:
-            raise UnreadableText(f"holds more than {MAX_NODES} nodes, or aliases that would become as many", _line(event))
-
-
-def _line(event: yaml.Event) -> int:
-    return 0 if event.start_mark is None else event.start_mark.line + 1
