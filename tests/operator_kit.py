@@ -134,11 +134,16 @@ class OperatorProcess:
             )
         return self
 
-    def get(self, path: str) -> httpx.Response:
+    @property
+    def port(self) -> int:
+        """Of its health server, 0 where it has none yet."""
         found = re.search(r"health and metrics on port (\d+)", self.log_now)
+        return int(found[1]) if found else 0
+
+    def get(self, path: str) -> httpx.Response:
         assert self.running, f"the operator ended:\n{self.log_now[-3000:]}"
-        assert found, "no port yet"
-        return httpx.get(f"http://127.0.0.1:{found[1]}{path}", trust_env=False, timeout=5)
+        assert self.port, "no port yet"
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", trust_env=False, timeout=5)
 
     def metric(self, series: str) -> float:
         """The value of a series, written as the exposition does; 0 where it is absent."""

@@ -48,7 +48,9 @@ class Settings:
         900.0, "how often the keys of each kind are listed and compared with what the watches told", least=10
     )
     forbidden_retry: float = _setting(30.0, "how often a list that is forbidden is tried again", least=1)
-    stop_timeout: float = _setting(8.0, "how long an orderly stop may take", least=1)
+    stop_timeout: float = _setting(
+        2.0, "how long a stop waits for the watches to end; they hold nothing that needs more", least=0
+    )
 
     @classmethod
     def add_flags(cls, parser: argparse.ArgumentParser) -> None:

@@ -127,7 +127,8 @@ class Shell:
     async def _stop(self, tasks: list["asyncio.Task[None] | asyncio.Task[bool]"], health: HealthServer) -> None:
         logger.info("stopping")
         if not await asyncio.to_thread(self._supervisor.stop, self._settings.stop_timeout):
-            logger.warning("kopf did not stop within %g s; the process ends without it", self._settings.stop_timeout)
+            # While a request of kopf's is tried again and again, it takes five seconds to end; nothing of it needs that.
+            logger.info("the watches did not end within %g s; the process ends without them", self._settings.stop_timeout)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
