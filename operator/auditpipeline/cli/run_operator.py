@@ -1,6 +1,7 @@
 """`auditpipeline operator`: watch a cluster and write what is judged into the status of its AuditPipelines."""
 
 import argparse
+import gc
 import os
 
 from auditpipeline.cli.exits import EXIT_USAGE
@@ -26,4 +27,5 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_USAGE
     from auditpipeline.controller.run import run as run_operator
 
+    gc.enable()
     return run_operator(settings)

@@ -1,5 +1,6 @@
 """`auditpipeline check` as a user and a CI system meet it."""
 
+import gc
 import json
 import os
 import pty
@@ -183,6 +184,11 @@ def test_poor_encoding_ends_in_escapes_not_in_a_traceback() -> None:
     )
     assert done.returncode == 0
     assert rb"\u2714 ConfigResolved" in done.stdout
+
+
+def test_collector_is_back_after_a_run() -> None:
+    main(["version"])
+    assert gc.isenabled()
 
 
 def test_a_run_imports_no_more_than_it_needs() -> None:
