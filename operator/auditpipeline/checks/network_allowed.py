@@ -99,10 +99,10 @@ def dns_denied(given: Given, emitter: Emitter) -> Iterator[Outcome]:
     if ruling.answer is not Answer.DENIED:
         return
     policy = _first(ruling.policies, "egress")
-    names, rule = listed(list(hosts)), _dns_rule(given)
+    names, rule, port = listed(list(hosts)), _dns_rule(given), _dns_port(given)
     yield Finding(
         Reason.DNS_DENIED,
-        f"{_do_not(ruling.policies)} let {workload.ref} ask any DNS server (UDP {_dns_port(given)}), so it cannot look up {names}.",
+        f"{_do_not(ruling.policies)} let {workload.ref} ask any DNS server (UDP {port}), so it cannot look up {names}.",
         policy.ref,
         "spec.egress",
         expected=rule,
@@ -110,7 +110,7 @@ def dns_denied(given: Given, emitter: Emitter) -> Iterator[Outcome]:
         fix=_fix(policy, "egress", rule, workload),
         emitter=emitter.name,
         workload=emitter.ref,
-        details=_details(ruling, policy, "egress", _dns_port(given), "UDP"),
+        details=_details(ruling, policy, "egress", port, "UDP"),
     )
 
 
@@ -352,8 +352,9 @@ def _dns_rule(given: Given) -> str:
     server = dns_server(given.world)
     namespace = _selector({NAME_LABEL: server.pods.namespace})
     peer = f"namespaceSelector: {namespace}, podSelector: {_selector(server.selector)}"
-    ports = [f"{{protocol: {name}, port: {port}}}" for name, port in (("UDP", server.udp), ("TCP", server.tcp)) if port is not None]
-    return f"{{to: [{{{peer}}}], ports: [{', '.join(ports)}]}}"
+    ports = (("UDP", server.udp), ("TCP", server.tcp))
+    told = ", ".join(f"{{protocol: {protocol}, port: {port}}}" for protocol, port in ports if port is not None)
+    return f"{{to: [{{{peer}}}], ports: [{told}]}}"
 
 
 def _peer(service: Service, policy: NetworkPolicy, other: Workload, *, outward: bool) -> str:

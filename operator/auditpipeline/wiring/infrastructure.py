@@ -123,7 +123,8 @@ def _admits_api_server(world: World, policy: NetworkPolicy, rule: NetworkRule) -
         return NO
     if not rule.peers:
         return YES if not rule.ports else maybe(Reason.POLICY_UNDETERMINED, "The API server's port is not known.")
-    if any(_may_hold(world, policy, peer) for peer in rule.peers):
+    if any(_may_hold(world, policy, peer, also="default") for peer in rule.peers):
+        # The Service of the API server stands in `default`, so that is where people look for its pods.
         return maybe(Reason.POLICY_UNDETERMINED, "The API server's address is not known.")
     return NO
 
@@ -134,14 +135,12 @@ def _is_dns_only(port: NetworkPort) -> bool:
     return port.port in _DNS_PORTS and (port.end_port or port.port) == port.port
 
 
-def _may_hold(world: World, policy: NetworkPolicy, peer: NetworkPeer) -> bool:
+def _may_hold(world: World, policy: NetworkPolicy, peer: NetworkPeer, *, also: str = "") -> bool:
     """Whether a peer may speak of a server of the cluster that the world does not hold."""
     if peer.ip_block is not None:
         return True
-    if peer.namespaces is None:
-        return _may_serve_cluster(world, policy.ref.namespace)
-    named = _names(peer.namespaces)
-    return named is None or any(_may_serve_cluster(world, name) for name in named)
+    named = [policy.ref.namespace] if peer.namespaces is None else _names(peer.namespaces)
+    return named is None or any(name == also or _may_serve_cluster(world, name) for name in named)
 
 
 def _names(selector: Selector) -> list[str] | None:
