@@ -30,7 +30,9 @@ def workload(container: Mapping[str, Any], *, name: str = "gateway", volumes: It
     labels = {"app": name}
     spec = {"containers": [{"name": name, **container}], "volumes": list(volumes), **pod}
     return obj(
-        "Deployment", name, spec={"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": spec}}
+        "Deployment",
+        name,
+        spec={"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": spec}},
     )
 
 

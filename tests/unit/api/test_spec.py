@@ -74,11 +74,17 @@ def test_everything() -> None:
         ({**SMALLEST, "emitters": [None]}, "spec.emitters[0] must be set"),
         ({**SMALLEST, "emitters": [{}]}, "spec.emitters[0].workloadRef must be set"),
         ({**SMALLEST, "emitters": [{"workloadRef": {}}]}, "spec.emitters[0].workloadRef.name must be set"),
-        (emitter(workloadRef={"name": "g", "kind": "Rollout"}), "spec.emitters[0].workloadRef.kind must be one of Deployment, StatefulSet, DaemonSet, CronJob"),
+        (
+            emitter(workloadRef={"name": "g", "kind": "Rollout"}),
+            "spec.emitters[0].workloadRef.kind must be one of Deployment, StatefulSet, DaemonSet, CronJob",
+        ),
         ({**SMALLEST, "emitters": SMALLEST["emitters"] * 2}, 'spec.emitters must have unique names, "g" stands twice'),
         (emitter(name=1), "spec.emitters[0].name must be a string"),
         (emitter(url={}), "spec.emitters[0].url must set exactly one of configMapKeyRef, env, arg, value"),
-        (emitter(url={"env": "A", "arg": "b"}), "spec.emitters[0].url must set exactly one of configMapKeyRef, env, arg, value"),
+        (
+            emitter(url={"env": "A", "arg": "b"}),
+            "spec.emitters[0].url must set exactly one of configMapKeyRef, env, arg, value",
+        ),
         (emitter(url={"env": ""}), "spec.emitters[0].url.env must be set"),
         (emitter(url={"value": None}), "spec.emitters[0].url.value must be set"),
         (emitter(url={"configMapKeyRef": {"name": "m"}}), "spec.emitters[0].url.configMapKeyRef.key must be set"),
@@ -87,11 +93,17 @@ def test_everything() -> None:
         (store(serviceRef={"name": ""}), "spec.store.serviceRef.name must be set"),
         (store(access={"verbs": "get"}), "spec.store.access.verbs must be a list"),
         (store(access={"verbs": [1]}), "spec.store.access.verbs must be a list of strings"),
-        ({**SMALLEST, "contract": "kubernaut-v0"}, "spec.contract must be one of auto, kubernaut-v1, kubernaut-2026-01, kubernaut-2026-01-noauth"),
+        (
+            {**SMALLEST, "contract": "kubernaut-v0"},
+            "spec.contract must be one of auto, kubernaut-v1, kubernaut-2026-01, kubernaut-2026-01-noauth",
+        ),
         ({**SMALLEST, "interval": "5"}, 'spec.interval must be a duration such as 30s or 5m, found "5"'),
         ({**SMALLEST, "interval": 5}, "spec.interval must be a string"),
         ({**SMALLEST, "gracePeriod": "5m x"}, 'spec.gracePeriod must be a duration such as 30s or 5m, found "5m x"'),
-        ({**SMALLEST, "gracePeriod": "9" * 5000 + "h"}, f'spec.gracePeriod must be a duration such as 30s or 5m, found "{"9" * 40}"'),
+        (
+            {**SMALLEST, "gracePeriod": "9" * 5000 + "h"},
+            f'spec.gracePeriod must be a duration such as 30s or 5m, found "{"9" * 40}"',
+        ),
         ({**SMALLEST, "waivers": [{**WAIVER, "because": ""}]}, "spec.waivers[0].because must be set"),
         ({**SMALLEST, "waivers": [{**WAIVER, "expires": "soon"}]}, "spec.waivers[0].expires must be a day such as 2027-01-31"),
         ({**SMALLEST, "waivers": [{**WAIVER, "expires": 5}]}, "spec.waivers[0].expires must be a day such as 2027-01-31"),
@@ -104,7 +116,9 @@ def test_wrong_field_is_named(spec: object, message: str) -> None:
     assert str(error.value) == message
 
 
-@pytest.mark.parametrize(("text", "expected"), [("30s", 30), ("5m", 300), ("1h30m", 5400), ("0s", 0), ("1m1m", 120), ("99999h", 359996400)])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("30s", 30), ("5m", 300), ("1h30m", 5400), ("0s", 0), ("1m1m", 120), ("99999h", 359996400)]
+)
 def test_durations(text: str, expected: int) -> None:
     assert seconds(text, "x") == expected
 

@@ -12,7 +12,7 @@ ACCESS = {"resource": "services", "resourceName": "s", "verbs": ["get"]}
 
 
 def test_the_spec_admits_the_contracts_that_ship() -> None:
-    assert CONTRACTS == (AUTO, *NAMES)
+    assert (AUTO, *NAMES) == CONTRACTS
     assert [found.name for found in builtin_contracts()] == list(NAMES)
     with pytest.raises(KeyError):
         contract("kubernaut-v0")
@@ -69,12 +69,12 @@ def test_wrong_field_is_named(change: dict[str, Any], message: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "- 1", "text"])
 def test_no_mapping(text: str) -> None:
-    with pytest.raises(InvalidContract, match="^a contract must be a YAML mapping$"):
+    with pytest.raises(InvalidContract, match=r"^a contract must be a YAML mapping$"):
         parse_contract(text)
 
 
 def test_no_yaml() -> None:
-    with pytest.raises(InvalidContract, match="^a contract must be YAML$"):
+    with pytest.raises(InvalidContract, match=r"^a contract must be YAML$"):
         parse_contract("a: [")
 
 

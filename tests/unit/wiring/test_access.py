@@ -1,7 +1,6 @@
 from typing import Any
 
 import pytest
-from kube_objects import live_world, obj, workload, world
 
 from auditpipeline.wiring.access import Reading, read_access
 from auditpipeline.world.bootstrap import bootstrap_roles
@@ -10,14 +9,25 @@ from auditpipeline.world.evidence import AccessQuestion
 from auditpipeline.world.objects import Subject
 from auditpipeline.world.projections import project
 from auditpipeline.world.world import World
+from kube_objects import live_world, obj, workload, world
 
 GATEWAY = Subject("ServiceAccount", "team", "gateway")
 ALLOWED, DENIED, UNDECIDED = Reading.ALLOWED, Reading.DENIED, Reading.UNDECIDED
 SA = {"kind": "ServiceAccount", "name": "gateway", "namespace": "team"}
 
 
-def question(verb: str = "create", *, resource: str = "services", group: str = "", name: str = "store", namespace: str = "audit", groups: bool = False) -> AccessQuestion:
-    return AccessQuestion(GATEWAY, with_groups=groups, namespace=namespace, group=group, resource=resource, name=name, verb=verb)
+def question(
+    verb: str = "create",
+    *,
+    resource: str = "services",
+    group: str = "",
+    name: str = "store",
+    namespace: str = "audit",
+    groups: bool = False,
+) -> AccessQuestion:
+    return AccessQuestion(
+        GATEWAY, with_groups=groups, namespace=namespace, group=group, resource=resource, name=name, verb=verb
+    )
 
 
 def rule(verbs: str = "create", *, groups: str = "", resources: str = "services", names: str = "") -> dict[str, Any]:
@@ -33,8 +43,17 @@ def role(*rules: dict[str, Any], kind: str = "ClusterRole", namespace: str = "",
     return obj(kind, "writer", namespace, rules=list(rules), **more)
 
 
-def binding(subject: dict[str, str] = SA, *, kind: str = "RoleBinding", namespace: str = "audit", to: str = "ClusterRole", name: str = "writer") -> dict[str, Any]:
-    return obj(kind, "b", "" if kind == "ClusterRoleBinding" else namespace, roleRef={"kind": to, "name": name}, subjects=[subject])
+def binding(
+    subject: dict[str, str] = SA,
+    *,
+    kind: str = "RoleBinding",
+    namespace: str = "audit",
+    to: str = "ClusterRole",
+    name: str = "writer",
+) -> dict[str, Any]:
+    return obj(
+        kind, "b", "" if kind == "ClusterRoleBinding" else namespace, roleRef={"kind": to, "name": name}, subjects=[subject]
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,11 +71,15 @@ def binding(subject: dict[str, str] = SA, *, kind: str = "RoleBinding", namespac
         pytest.param([rule(groups="*")], question(), ALLOWED, id="all groups"),
         pytest.param([rule(groups="apps,")], question(), ALLOWED, id="one of the groups"),
         pytest.param([rule(resources="services/status")], question(), DENIED, id="subresource in the rule only"),
-        pytest.param([rule(resources="services")], question(resource="services/status"), DENIED, id="subresource in the question only"),
+        pytest.param(
+            [rule(resources="services")], question(resource="services/status"), DENIED, id="subresource in the question only"
+        ),
         pytest.param([rule(resources="services/status")], question(resource="services/status"), ALLOWED, id="subresource"),
         pytest.param([rule(resources="*/status")], question(resource="services/status"), ALLOWED, id="subresource of all"),
         pytest.param([rule(resources="*/status")], question(resource="services/proxy"), DENIED, id="another subresource"),
-        pytest.param([rule("get"), rule("create", names="x"), rule("create", names="store")], question(), ALLOWED, id="any rule"),
+        pytest.param(
+            [rule("get"), rule("create", names="x"), rule("create", names="store")], question(), ALLOWED, id="any rule"
+        ),
         pytest.param([], question(), DENIED, id="no rules"),
     ],
 )
@@ -71,16 +94,44 @@ def test_rules(rules: list[dict[str, Any]], asked: AccessQuestion, expected: Rea
         pytest.param([binding()], question(namespace="team"), DENIED, id="grants in its own namespace only"),
         pytest.param([binding()], question(namespace=""), DENIED, id="grants nothing cluster-wide"),
         pytest.param([binding(kind="ClusterRoleBinding")], question(), ALLOWED, id="ClusterRoleBinding in a namespace"),
-        pytest.param([binding(kind="ClusterRoleBinding")], question(namespace=""), ALLOWED, id="ClusterRoleBinding cluster-wide"),
+        pytest.param(
+            [binding(kind="ClusterRoleBinding")], question(namespace=""), ALLOWED, id="ClusterRoleBinding cluster-wide"
+        ),
         pytest.param([binding(to="Role")], question(), DENIED, id="a Role is not the ClusterRole of its name"),
         pytest.param([binding({**SA, "namespace": "audit"})], question(), DENIED, id="account of another namespace"),
-        pytest.param([binding({"kind": "ServiceAccount", "name": "gateway"})], question(), DENIED, id="no namespace means the binding's"),
-        pytest.param([binding({"kind": "User", "name": "system:serviceaccount:team:gateway"})], question(), ALLOWED, id="User of the full name"),
-        pytest.param([binding({"kind": "Group", "name": "system:serviceaccounts"})], question(), DENIED, id="the user alone has no groups"),
-        pytest.param([binding({"kind": "Group", "name": "system:serviceaccounts"})], question(groups=True), ALLOWED, id="group"),
-        pytest.param([binding({"kind": "Group", "name": "system:serviceaccounts:team"})], question(groups=True), ALLOWED, id="namespace group"),
-        pytest.param([binding({"kind": "Group", "name": "system:authenticated"})], question(groups=True), ALLOWED, id="everybody"),
-        pytest.param([binding({"kind": "Group", "name": "system:serviceaccounts:audit"})], question(groups=True), DENIED, id="other group"),
+        pytest.param(
+            [binding({"kind": "ServiceAccount", "name": "gateway"})], question(), DENIED, id="no namespace means the binding's"
+        ),
+        pytest.param(
+            [binding({"kind": "User", "name": "system:serviceaccount:team:gateway"})],
+            question(),
+            ALLOWED,
+            id="User of the full name",
+        ),
+        pytest.param(
+            [binding({"kind": "Group", "name": "system:serviceaccounts"})],
+            question(),
+            DENIED,
+            id="the user alone has no groups",
+        ),
+        pytest.param(
+            [binding({"kind": "Group", "name": "system:serviceaccounts"})], question(groups=True), ALLOWED, id="group"
+        ),
+        pytest.param(
+            [binding({"kind": "Group", "name": "system:serviceaccounts:team"})],
+            question(groups=True),
+            ALLOWED,
+            id="namespace group",
+        ),
+        pytest.param(
+            [binding({"kind": "Group", "name": "system:authenticated"})], question(groups=True), ALLOWED, id="everybody"
+        ),
+        pytest.param(
+            [binding({"kind": "Group", "name": "system:serviceaccounts:audit"})],
+            question(groups=True),
+            DENIED,
+            id="other group",
+        ),
     ],
 )
 def test_bindings(objects: list[dict[str, Any]], asked: AccessQuestion, expected: Reading) -> None:

@@ -25,7 +25,7 @@ SERVICE = HostKind.SERVICE
         ("app.localhost", Host(HostKind.LOOPBACK)),
         ("127.0.0.1", Host(HostKind.LOOPBACK)),
         ("127.9.9.9", Host(HostKind.LOOPBACK)),
-        ("0.0.0.0", Host(HostKind.LOOPBACK)),
+        ("0.0.0.0", Host(HostKind.LOOPBACK)),  # noqa: S104  (read, not bound)
         ("::1", Host(HostKind.LOOPBACK)),
         ("host.docker.internal", Host(HostKind.LOOPBACK)),
         ("host.containers.internal", Host(HostKind.LOOPBACK)),

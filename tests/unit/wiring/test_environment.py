@@ -1,11 +1,11 @@
 from typing import Any
 
 import pytest
-from kube_objects import config_map, only_workload, workload, world
 
 from auditpipeline.api.reasons import Reason
 from auditpipeline.wiring.environment import Variable, command_line, expand, listed, variables
 from auditpipeline.world.coverage import InputScope
+from kube_objects import config_map, only_workload, workload, world
 
 ENV = config_map("env", {"URL": "http://from-config", "HOST": "store", "HOLDS": "$(HOST)"})
 
@@ -27,12 +27,24 @@ def env(**values: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     ("container", "expected"),
     [
-        pytest.param({"env": env(A="1", B="$(A)2", C="$(D)", D="3")}, {"A": "1", "B": "12", "C": "$(D)", "D": "3"}, id="only what stands before"),
-        pytest.param({"env": env(A="1", B="$$(A)", C="$$$(A)", D="$A $")}, {"A": "1", "B": "$(A)", "C": "$1", "D": "$A $"}, id="dollars escape"),
+        pytest.param(
+            {"env": env(A="1", B="$(A)2", C="$(D)", D="3")},
+            {"A": "1", "B": "12", "C": "$(D)", "D": "3"},
+            id="only what stands before",
+        ),
+        pytest.param(
+            {"env": env(A="1", B="$$(A)", C="$$$(A)", D="$A $")},
+            {"A": "1", "B": "$(A)", "C": "$1", "D": "$A $"},
+            id="dollars escape",
+        ),
         pytest.param({"env": env(A="$(A)")}, {"A": "$(A)"}, id="itself"),
         pytest.param({"env": env(A="1") + env(A="$(A)2")}, {"A": "12"}, id="later wins, and sees the earlier"),
         pytest.param({"env": [{"name": "A"}]}, {"A": ""}, id="no value is empty"),
-        pytest.param({"env": [{"name": "A", "value": 8080}, {"name": "B", "value": True}]}, {"A": "8080", "B": "true"}, id="unquoted scalars"),
+        pytest.param(
+            {"env": [{"name": "A", "value": 8080}, {"name": "B", "value": True}]},
+            {"A": "8080", "B": "true"},
+            id="unquoted scalars",
+        ),
         pytest.param(
             {"envFrom": [{"configMapRef": {"name": "env"}}], "env": env(URL="http://own", X="$(HOST)")},
             {"URL": "http://own", "HOST": "store", "HOLDS": "$(HOST)", "X": "store"},
@@ -49,16 +61,28 @@ def env(**values: str) -> list[dict[str, str]]:
             id="a later envFrom wins",
         ),
         pytest.param(
-            {"env": [{"name": "N", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}, {"name": "U", "value": "http://s.$(N).svc"}]},
+            {
+                "env": [
+                    {"name": "N", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+                    {"name": "U", "value": "http://s.$(N).svc"},
+                ]
+            },
             {"N": "audit", "U": "http://s.audit.svc"},
             id="the namespace is known",
         ),
         pytest.param(
-            {"env": [{"name": "H", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}, {"name": "U", "value": "http://$(H)"}]},
+            {
+                "env": [
+                    {"name": "H", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
+                    {"name": "U", "value": "http://$(H)"},
+                ]
+            },
             {"H": None, "U": None},
             id="what only the pod knows is unknown, with all that refers to it",
         ),
-        pytest.param({"env": env(U="http://$(STORE_SERVICE_HOST):$(STORE_SERVICE_PORT_HTTP)")}, {"U": None}, id="service links"),
+        pytest.param(
+            {"env": env(U="http://$(STORE_SERVICE_HOST):$(STORE_SERVICE_PORT_HTTP)")}, {"U": None}, id="service links"
+        ),
         pytest.param({"env": env(U="http://$(STORE_HOST)")}, {"U": "http://$(STORE_HOST)"}, id="no service link"),
     ],
 )
@@ -69,9 +93,17 @@ def test_values(container: dict[str, Any], expected: dict[str, str | None]) -> N
 @pytest.mark.parametrize(
     ("ref", "reason", "message"),
     [
-        ({"name": "env", "key": "absent"}, Reason.CONFIG_MAP_KEY_NOT_FOUND, 'ConfigMap env has no key "absent"; it has HOLDS, HOST, URL.'),
+        (
+            {"name": "env", "key": "absent"},
+            Reason.CONFIG_MAP_KEY_NOT_FOUND,
+            'ConfigMap env has no key "absent"; it has HOLDS, HOST, URL.',
+        ),
         ({"name": "gone", "key": "URL"}, Reason.CONFIG_MAP_NOT_FOUND, 'ConfigMap "gone" does not exist in namespace audit.'),
-        ({"name": "bin", "key": "raw"}, Reason.CONFIG_UNPARSABLE, 'Key "raw" of ConfigMap bin stands in binaryData, so no URL can be read from it.'),
+        (
+            {"name": "bin", "key": "raw"},
+            Reason.CONFIG_UNPARSABLE,
+            'Key "raw" of ConfigMap bin stands in binaryData, so no URL can be read from it.',
+        ),
     ],
 )
 def test_reference_that_leads_nowhere(ref: dict[str, Any], reason: Reason, message: str) -> None:
@@ -85,14 +117,24 @@ def test_reference_that_leads_nowhere(ref: dict[str, Any], reason: Reason, messa
 
 
 def test_secret_is_a_gap_also_for_what_refers_to_it() -> None:
-    found = environment({"env": [{"name": "S", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}, {"name": "U", "value": "http://$(S)"}]})
+    found = environment(
+        {
+            "env": [
+                {"name": "S", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+                {"name": "U", "value": "http://$(S)"},
+            ]
+        }
+    )
     assert [variable.missing.reason for variable in found.values() if variable.missing] == [Reason.SOURCE_IS_SECRET] * 2
     assert found["U"].missing is not None
     assert found["U"].missing.message == "Deployment/gateway container gateway takes S from a Secret; Secrets are never read."
 
 
 def test_absence_in_partial_input_is_a_gap() -> None:
-    there = world(workload({"env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "gone", "key": "k"}}}]}), scope=InputScope.PARTIAL)
+    there = world(
+        workload({"env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "gone", "key": "k"}}}]}),
+        scope=InputScope.PARTIAL,
+    )
     found = only_workload(there)
     missing = variables(there, found, found.pod.containers[0])["A"].missing
     assert missing is not None
@@ -118,7 +160,10 @@ def test_place_is_where_the_value_stands() -> None:
     found = environment(
         {
             "envFrom": [{"configMapRef": {"name": "env"}}],
-            "env": [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {"configMapKeyRef": {"name": "env", "key": "URL"}}}],
+            "env": [
+                {"name": "A", "value": "1"},
+                {"name": "B", "valueFrom": {"configMapKeyRef": {"name": "env", "key": "URL"}}},
+            ],
         },
         ENV,
     )
@@ -130,7 +175,9 @@ def test_place_is_where_the_value_stands() -> None:
     }
 
 
-@pytest.mark.parametrize(("text", "expected"), [("", ""), ("$", "$"), ("$(", "$("), ("$()", "$()"), ("$($(A))", "$($(A))"), ("$(A", "$(A")])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", ""), ("$", "$"), ("$(", "$("), ("$()", "$()"), ("$($(A))", "$($(A))"), ("$(A", "$(A")]
+)
 def test_odd_references_stay(text: str, expected: str) -> None:
     assert expand(text, {}) == expected
 

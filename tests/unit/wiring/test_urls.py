@@ -58,7 +58,9 @@ def test_placeholder(host: str) -> None:
     assert (problem.reason, problem.message) == (Reason.PLACEHOLDER_IN_URL, "holds a placeholder that was never substituted")
 
 
-@pytest.mark.parametrize("text", ["http://store:8080/v1", "https://store", "http://store:443", "http://[::1]:1", "http://a.b.svc.c.d.:80/x"])
+@pytest.mark.parametrize(
+    "text", ["http://store:8080/v1", "https://store", "http://store:443", "http://[::1]:1", "http://a.b.svc.c.d.:80/x"]
+)
 def test_printed_url_reads_back(text: str) -> None:
     endpoint = parse_url(text)
     assert isinstance(endpoint, Endpoint)
@@ -72,7 +74,30 @@ def test_another_host_keeps_scheme_and_path() -> None:
 
 
 URL_LIKE = st.lists(
-    st.sampled_from(["http://", "https://", "store", ".", ":", "8080", "/", "@", "[", "]", "::1", "?", "#", "%", "$", "{", "\x00", "é", "٣", "\\"]),
+    st.sampled_from(
+        [
+            "http://",
+            "https://",
+            "store",
+            ".",
+            ":",
+            "8080",
+            "/",
+            "@",
+            "[",
+            "]",
+            "::1",
+            "?",
+            "#",
+            "%",
+            "$",
+            "{",
+            "\x00",
+            "é",
+            "٣",
+            "\\",
+        ]
+    ),
     max_size=12,
 ).map("".join)
 

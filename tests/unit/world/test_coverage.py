@@ -1,8 +1,8 @@
 import pytest
-from kube_objects import config_map, live_world, obj, workload, world
 
 from auditpipeline.api.reasons import Reason
 from auditpipeline.world.coverage import InputScope
+from kube_objects import config_map, live_world, obj, workload, world
 
 BY_NAMESPACE, CLOSED, PARTIAL = InputScope.BY_NAMESPACE, InputScope.CLOSED, InputScope.PARTIAL
 

@@ -28,7 +28,10 @@ LABELS = {"app": "store", "tier": "back", "empty": ""}
         ({"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}, False),
         ({"matchExpressions": [{"key": "absent", "operator": "DoesNotExist"}]}, True),
         ({"matchExpressions": [{"key": "app", "operator": "Unheard"}]}, False),
-        ({"matchLabels": {"app": "store"}, "matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["back"]}]}, False),
+        (
+            {"matchLabels": {"app": "store"}, "matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["back"]}]},
+            False,
+        ),
     ],
 )
 def test_label_selector(selector: dict[str, Any], *, expected: bool) -> None:
@@ -41,7 +44,8 @@ def test_malformed_selector_names_its_field() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "expected"), [({}, True), ({"app": "store"}, True), ({"app": "x"}, False), ({"absent": "store"}, False), ({"absent": ""}, False)]
+    ("wanted", "expected"),
+    [({}, True), ({"app": "store"}, True), ({"app": "x"}, False), ({"absent": "store"}, False), ({"absent": ""}, False)],
 )
 def test_equality_selector(wanted: dict[str, str], *, expected: bool) -> None:
     assert contains(LABELS, wanted) is expected
