@@ -1,11 +1,11 @@
 """The report for a person at a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from auditpipeline.api.findings import Finding
 from auditpipeline.api.reasons import Severity
-from auditpipeline.report.hops import Hops
+from auditpipeline.report.hops import Hops, HopState
 from auditpipeline.report.model import Report
 from auditpipeline.report.paint import Paint, painter
 from auditpipeline.report.picture import way
@@ -49,8 +49,7 @@ def _pipeline(verdict: Verdict, report: Report, paint: Paint) -> Iterator[str]:
         # With one emitter the hops below say it all.
         mark = f"{paint(hops.mark(emitter.name))} " if len(emitters) > 1 else ""
         yield f"  {mark}{way(verdict, emitter)}"
-    states = [hops.overall(hop) for hop in hops.judged]
-    yield "  " + "  ".join(f"{paint(state.mark)} {state.hop}" for state in states)
+    yield from _marks([hops.overall(hop) for hop in hops.judged], paint)
     for finding in verdict.findings:
         yield ""
         yield from told(finding, report, paint)
@@ -60,6 +59,20 @@ def _pipeline(verdict: Verdict, report: Report, paint: Paint) -> Iterator[str]:
     for check, reason, message in unknowns:
         yield f"  {paint('?')} {check:<18} {reason}"
         yield f"      {message}"
+
+
+def _marks(states: Iterable[HopState], paint: Paint) -> Iterator[str]:
+    """The hops side by side, as many as fit on a line."""
+    line, used = "", 0
+    for state in states:
+        needed = len(str(state)) + 2
+        if line and used + needed > WIDTH:
+            yield line
+            line, used = "", 0
+        line += f"  {paint(state.mark)} {state.hop}"
+        used += needed
+    if line:
+        yield line
 
 
 def told(finding: Finding, report: Report, paint: Paint) -> Iterator[str]:

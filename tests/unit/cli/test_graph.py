@@ -10,7 +10,7 @@ MARKS = "tests/unit/report/manifests"
 
 
 @pytest.mark.parametrize(
-    ("output", "start"), [("mermaid", "flowchart LR"), ("dot", "digraph"), ("svg", "<svg "), ("html", "<!DOCTYPE html>")]
+    ("output", "start"), [("mermaid", "%%{init:"), ("dot", "digraph"), ("svg", "<svg "), ("html", "<!DOCTYPE html>")]
 )
 def test_formats(output: str, start: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["graph", BROKEN, "-o", output]) == 0

@@ -1,5 +1,6 @@
 """Each rendering of three inputs, to the letter: a broken pipeline, the same mended, and one with every mark."""
 
+import json
 from pathlib import Path
 from typing import get_args
 
@@ -10,7 +11,7 @@ from auditpipeline.report.formats import Format, render
 from auditpipeline.report.graph import dot, html, mermaid, svg
 from auditpipeline.report.graph.model import graph_of
 from golden import assert_golden
-from reports import INPUTS, report_of
+from reports import INPUTS, report_of, steady
 
 GOLDEN = Path(__file__).parent / "golden"
 SUFFIXES: dict[Format, str] = {
@@ -26,23 +27,35 @@ SUFFIXES: dict[Format, str] = {
 @pytest.mark.parametrize("name", INPUTS)
 @pytest.mark.parametrize("output", get_args(Format))
 def test_check_says_exactly_this(name: str, output: Format) -> None:
-    assert_golden(render(report_of([INPUTS[name]]), output), GOLDEN / f"{name}.{SUFFIXES[output]}")
+    text = render(steady(report_of([INPUTS[name]])), output)
+    assert_golden(without_unused_rules(text) if output == "sarif" else text, GOLDEN / f"{name}.{SUFFIXES[output]}")
+
+
+def without_unused_rules(text: str) -> str:
+    """A reason more is a rule more in every log; here stand those that the results name."""
+    log = json.loads(text)
+    (run,) = log["runs"]
+    used = {result["ruleId"] for result in run["results"]}
+    rules = run["tool"]["driver"]["rules"] = [rule for rule in run["tool"]["driver"]["rules"] if rule["id"] in used]
+    for result in run["results"]:
+        result["ruleIndex"] = [rule["id"] for rule in rules].index(result["ruleId"])
+    return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
 
 
 @pytest.mark.parametrize("name", INPUTS)
 def test_explain_says_exactly_this(name: str) -> None:
-    report = report_of([INPUTS[name]])
+    report = steady(report_of([INPUTS[name]]))
     assert_golden("".join(explain.render(report, verdict) for verdict in report.verdicts), GOLDEN / f"{name}.explain.txt")
 
 
 def test_colour_marks_what_stands_how() -> None:
-    assert_golden(render(report_of([INPUTS["every-mark"]]), "table", colour=True), GOLDEN / "every-mark.colour.txt")
+    assert_golden(render(steady(report_of([INPUTS["every-mark"]])), "table", colour=True), GOLDEN / "every-mark.colour.txt")
 
 
 @pytest.mark.parametrize("output", ["mermaid", "dot", "svg", "html"])
 @pytest.mark.parametrize("name", ["gateway-broken", "every-mark"])
 def test_graph_draws_exactly_this(name: str, output: str) -> None:
-    report = report_of([INPUTS[name]])
+    report = steady(report_of([INPUTS[name]]))
     graphs = [graph_of(verdict, number) for number, verdict in enumerate(report.verdicts)]
     text = {
         "mermaid": lambda: mermaid.render(graphs),

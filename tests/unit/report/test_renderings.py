@@ -146,7 +146,7 @@ def test_names_cannot_end_a_label_in_dot_and_mermaid() -> None:
     label = next(line for line in RENDERINGS["dot"](hostile()).splitlines() if "p0_emitter0 [" in line)
     assert r"<script>alert(1)</script>\"'`\\N ::error::x\l" in label
     for line in RENDERINGS["mermaid"](hostile()).splitlines():
-        assert line.count('"') in {0, 2}
+        assert line.count('"') in {0, 2} or line.startswith("%%{init")
 
 
 def test_html_needs_nothing_from_elsewhere() -> None:

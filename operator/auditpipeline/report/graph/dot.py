@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from auditpipeline.report.graph.model import Graph, Node
-from auditpipeline.report.graph.style import COLOURS, line_of
+from auditpipeline.report.graph.style import COLOURS, PALE, line_of
 
 
 def render(graphs: Sequence[Graph]) -> str:
@@ -23,7 +23,7 @@ def _lines(graphs: Sequence[Graph]) -> Iterator[str]:
             colours = COLOURS[node.mark]
             yield f'    {node.key} [label={_quoted(_label(node))}, color="{colours.line}", fillcolor="{colours.fill}"];'
         for edge in graph.edges:
-            colour = COLOURS[edge.mark].line
+            colour = COLOURS[edge.mark].line if edge.states else PALE
             label = f", label={_quoted(f'{edge.mark} {reason}' for reason in edge.reasons)}" if edge.reasons else ""
             yield f'    {edge.start} -> {edge.end} [color="{colour}", fontcolor="{colour}"{label}];'
         yield "  }"

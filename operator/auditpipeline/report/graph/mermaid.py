@@ -16,6 +16,8 @@ def render(graphs: Sequence[Graph]) -> str:
 
 
 def _lines(graphs: Sequence[Graph]) -> Iterator[str]:
+    # Lines are wrapped at 200 pixels otherwise.
+    yield '%%{init: {"flowchart": {"wrappingWidth": 480}}}%%'
     yield "flowchart LR"
     for index, graph in enumerate(graphs):
         yield f'  subgraph p{index}["{_text([f"{graph.title}, Ready: {graph.ready}"])}"]'
