@@ -18,6 +18,7 @@ from auditpipeline.wiring.infrastructure import api_server_egress, dns_egress, d
 from auditpipeline.wiring.network import (
     NAME_LABEL,
     NO,
+    OPEN,
     Answer,
     Direction,
     PodEnd,
@@ -188,7 +189,10 @@ def _way(given: Given, emitter: Emitter, target: Target) -> _Way | Unknown:
     for workload in behind:
         end = PodEnd.of(workload)
         port = _pod_port(service, end, number)
-        if port is not None:
+        if workload.ref == emitter.ref and port is not None:
+            # A pod cannot be kept from itself.
+            ways.append(_Way(target, service, workload, port, OPEN, OPEN))
+        elif port is not None:
             out, into = egress(given.world, source, end, port), ingress(given.world, source, end, port)
             ways.append(_Way(target, service, workload, port, out, into))
     if not ways:

@@ -232,13 +232,10 @@ def _in_namespaces(world: World, policy: NetworkPolicy, selector: Selector, name
     namespace = world.namespaces.get(ObjectRef("Namespace", "", name))
     if namespace is not None:
         return YES if matches(selector, namespace.labels) else NO
-    gap = world.gap("Namespace", "") or (Reason.NOT_IN_INPUT, "")
-    why = (
-        gap[0],
-        f"{_name(policy)} admits namespaces by their labels, and those of namespace {name} are not known.",
-    )
+    gap = world.gap("Namespace", "")
+    why = f"{_name(policy)} admits namespaces by their labels, and those of namespace {name} are not known."
     # The API server puts this one label on every Namespace.
-    return meets(selector, {NAME_LABEL: name}, lambda key: None if key == NAME_LABEL else why)
+    return meets(selector, {NAME_LABEL: name}, lambda _: (Reason.NOT_IN_INPUT if gap is None else gap[0], why))
 
 
 def meets(selector: Selector, labels: Labels, unknown: Callable[[str], Gap | None]) -> Judged:
