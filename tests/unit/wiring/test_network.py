@@ -583,6 +583,14 @@ def test_policies_that_the_input_may_lack_can_add_what_a_known_one_refuses_but_t
     assert rulings(held, "audit/gateway -> storage/store TCP 8081")["ingress"].answer is Answer.UNKNOWN
 
 
+def test_a_policy_that_may_select_the_pod_and_admits_says_nothing_of_policies_that_the_input_may_lack() -> None:
+    hashed = "{podSelector: {matchLabels: {pod-template-hash: abc}}, ingress: [{}]}"
+    question = "audit/gateway -> storage/store TCP 8080"
+    closed, partial = (world_of(f"{PODS}---\n{policy(hashed, 'storage', 'a')}", InputCoverage(scope)) for scope in (InputScope.CLOSED, InputScope.PARTIAL))
+    assert rulings(closed, question)["ingress"].answer is Answer.ALLOWED
+    assert rulings(partial, question)["ingress"].answer is Answer.UNKNOWN
+
+
 @pytest.mark.parametrize(
     ("spec", "problem"),
     [
