@@ -5,6 +5,7 @@ The lines it logs are those of the real emitter, so `kubectl logs` shows what an
 
 import json
 import re
+import signal
 import sys
 import time
 import urllib.error
@@ -16,6 +17,8 @@ def log(level: str, message: str, **fields: object) -> None:
 
 
 def main() -> None:
+    # As process 1 it would ignore the signal and make each rollout wait.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     path = next(word.partition("=")[2] for word in sys.argv if word.startswith("--config="))
     with open(path, encoding="utf-8") as file:
         url = re.search(r'^\s*data_storage_url:\s*"?([^"\s]+)', file.read(), re.MULTILINE)

@@ -5,6 +5,7 @@ With KUBECONFIG set it reads that file first and ends with exit code 1 where it 
 
 import json
 import os
+import signal
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +34,8 @@ class Api(BaseHTTPRequestHandler):
 
 
 def main() -> None:
+    # As process 1 it would ignore the signal and make each rollout wait.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     kubeconfig = os.environ.get("KUBECONFIG")
     if kubeconfig:
         log("Using KUBECONFIG from environment (DD-AUTH-014)", kubeconfig_path=kubeconfig)

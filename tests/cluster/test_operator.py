@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 import operator_kit as kit
+from auditpipeline.api import conditions
 from cluster_kit import Cluster, Object, wait_until
 
 pytestmark = pytest.mark.cluster
 
 BROKEN = {"ServiceNotFound", "PortNotExposed", "HostPathEnv", "BindingMissing"}
-HOPS = ["ConfigResolved", "ServiceResolved", "EndpointsReady", "EnvironmentClean", "IdentityBound", "AccessGranted"]
+HOPS = [str(hop) for hop in conditions.HOPS]
 
 
 @pytest.fixture(scope="module")

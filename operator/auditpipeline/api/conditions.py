@@ -14,6 +14,7 @@ class ConditionType(StrEnum):
     IDENTITY_BOUND = "IdentityBound"
     ACCESS_GRANTED = "AccessGranted"
     NETWORK_ALLOWED = "NetworkAllowed"
+    SETTINGS_FIT = "SettingsFit"
     READY = "Ready"
 
     @property
@@ -35,6 +36,7 @@ _QUESTIONS: Final = {
     ConditionType.ENVIRONMENT_CLEAN: "Does nothing of a developer's or CI host leak into the pods?",
     ConditionType.IDENTITY_BOUND: "Does each pod run as a ServiceAccount that exists, with its token mounted?",
     ConditionType.ACCESS_GRANTED: "Does the store's access review say yes to that ServiceAccount?",
+    ConditionType.SETTINGS_FIT: "Do the emitter's batch, time-outs, probes and grace period fit what the store accepts?",
     ConditionType.NETWORK_ALLOWED: "Do NetworkPolicies let the emitter reach the store and DNS, and the store what it needs?",
     ConditionType.READY: "Are all hops in order?",
 }
@@ -46,6 +48,7 @@ _AFFIRMATIONS: Final = {
     ConditionType.ENVIRONMENT_CLEAN: "Nothing of a developer's or CI host leaks into the pods.",
     ConditionType.IDENTITY_BOUND: "Each pod runs as a ServiceAccount that exists.",
     ConditionType.ACCESS_GRANTED: "The store lets each emitter in.",
+    ConditionType.SETTINGS_FIT: "Nothing in the emitter's settings is known to lose events.",
     ConditionType.NETWORK_ALLOWED: "No NetworkPolicy stands between an emitter and the store.",
     ConditionType.READY: "All hops are in order; no event has been read back yet.",
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final
 
-from auditpipeline.api.conditions import ConditionType as C  # noqa: N814  (the table below is read as prose)
+from auditpipeline.api.conditions import ConditionType as C
 
 
 class Severity(StrEnum):
@@ -98,6 +98,7 @@ class Reason(Enum):
     SERVICE_NOT_THE_STORE = _error(
         "ServiceNotTheStore", C.SERVICE_RESOLVED, "The URL leads to a Service that exists, but that is not the pipeline's store."
     )
+    SCHEME_MISMATCH = _error("SchemeMismatch", C.SERVICE_RESOLVED, "The URL's scheme, http or https, is not the one that the port speaks.")
     LOOPBACK_HOST = _error("LoopbackHost", C.SERVICE_RESOLVED, "localhost inside a pod is the pod itself, and a host gateway name works on one machine only.")
     CLUSTER_DOMAIN_MISMATCH = _error(
         "ClusterDomainMismatch", C.SERVICE_RESOLVED, "The host ends in another cluster domain than this cluster's, so its name does not resolve."
@@ -158,6 +159,13 @@ class Reason(Enum):
         C.NETWORK_ALLOWED,
         "Whether a NetworkPolicy admits the connection depends on what no manifest shows: addresses, host network, other policy APIs.",
     )
+
+    BATCH_EXCEEDS_LIMIT = _warning("BatchExceedsLimit", C.SETTINGS_FIT, "A full batch is larger than what the store takes; it is refused whole and lost.")
+    BATCH_EXCEEDS_BUFFER = _warning("BatchExceedsBuffer", C.SETTINGS_FIT, "The batch is larger than the buffer; the client refuses that and uses its defaults.")
+    PROBE_MISCONFIGURED = _warning("ProbeMisconfigured", C.SETTINGS_FIT, "A probe names a port that its container does not declare, so it can only fail.")
+    GRACE_PERIOD_TOO_SHORT = _warning("GracePeriodTooShort", C.SETTINGS_FIT, "The pod may be killed before its last flush has ended.")
+    TIMEOUT_TOO_SHORT = _warning("TimeoutTooShort", C.SETTINGS_FIT, "The emitter gives up before the store can have asked its two reviews.")
+    PORT_COLLISION = _warning("PortCollision", C.SETTINGS_FIT, "Two containers of a pod declare the same port; only one can listen on it.")
 
     FORBIDDEN = _gap("Forbidden", None, "The permission to read the objects of this hop is missing.")
     NOT_IN_INPUT = _gap("NotInInput", None, "The manifests do not hold the objects of this hop, so nothing can be said about them.")

@@ -120,6 +120,8 @@ class PipelineSpec:
     store: StoreSpec
     emitters: tuple[EmitterSpec, ...]
     contract: str = "auto"
+    batch_limit: int = 0
+    """`contractOverrides.batchLimit`; 0 where the contract's counts."""
     suspend: bool = False
     interval: int = 300
     grace_period: int = 120
@@ -146,6 +148,7 @@ def parse_spec(spec: object) -> PipelineSpec:
         store=_store(_mapping(body.get("store"), "spec.store")),
         emitters=emitters,
         contract=_one_of(_text(body, "contract", "spec") or "auto", CONTRACTS, "spec.contract"),
+        batch_limit=_count(_mapping(body.get("contractOverrides") or {}, "spec.contractOverrides"), "batchLimit", "spec.contractOverrides"),
         suspend=body.get("suspend") is True,
         interval=seconds(_text(body, "interval", "spec") or "5m", "spec.interval"),
         grace_period=seconds(_text(body, "gracePeriod", "spec") or "2m", "spec.gracePeriod"),
@@ -181,7 +184,8 @@ def _url(body: Mapping[str, Any], field: str) -> UrlRef:
             )
         )
     given = next(name for name in ("env", "arg", "value") if name in body)
-    return UrlRef(**{given: _required(body, given, field)})
+    text = _required(body, given, field)
+    return UrlRef(env=text if given == "env" else "", arg=text if given == "arg" else "", value=text if given == "value" else "")
 
 
 def _store(body: Mapping[str, Any]) -> StoreSpec:
@@ -260,6 +264,13 @@ def _text(body: Mapping[str, Any], key: str, field: str) -> str:
         return ""
     if not isinstance(value, str):
         raise InvalidPipeline(f"{field}.{key} must be a string")
+    return value
+
+
+def _count(body: Mapping[str, Any], key: str, field: str) -> int:
+    value = body.get(key, 0)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise InvalidPipeline(f"{field}.{key} must be a positive number")
     return value
 
 

@@ -210,7 +210,7 @@ def _in_other_namespace(given: Given, emitter: Emitter, account: Subject, questi
     return None
 
 
-def _group_subject(given: Given, emitter: Emitter, account: Subject, question: AccessQuestion, wants: str) -> Finding | None:  # noqa: ARG001  (one signature for all searches)
+def _group_subject(given: Given, emitter: Emitter, account: Subject, question: AccessQuestion, wants: str) -> Finding | None:
     for binding in bindings_for(given.world, question._replace(with_groups=True)):
         if _binding_grants(given, binding, question):
             groups = {subject.name for subject in binding.subjects if subject.kind == "Group"}

@@ -14,6 +14,7 @@ from auditpipeline.checks import (
     identity_bound,
     network_allowed,
     service_resolved,
+    settings_fit,
 )
 from auditpipeline.checks.given import Given, blocked
 
@@ -25,6 +26,7 @@ CHAIN: Final[tuple[ModuleType, ...]] = (
     identity_bound,     # does each pod have an identity
     access_granted,     # does the store let it in
     network_allowed,    # does the network
+    settings_fit,       # and does what is sent fit
 )
 # Hops that look at the store need its namespace's consent.
 _STORE_HOPS: Final = (endpoints_ready, access_granted)

@@ -7,8 +7,8 @@ from auditpipeline.api.conditions import ConditionType
 from auditpipeline.api.findings import Finding, Outcome, Unknown
 from auditpipeline.api.reasons import Reason
 from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, blocked, from_missing
-from auditpipeline.wiring.environment import container_place, listed
 from auditpipeline.wiring.dns import HostKind, read_host
+from auditpipeline.wiring.environment import container_place, listed
 from auditpipeline.wiring.resolve import Emitter, used_sources
 from auditpipeline.wiring.sources import config_file_not_mounted
 from auditpipeline.wiring.urls import Endpoint
@@ -89,7 +89,7 @@ def value_unreadable(given: Given, emitter: Emitter) -> Iterator[Outcome]:  # no
             yield from_missing(emitter, source.missing, HOP)
 
 
-def url_unusable(given: Given, emitter: Emitter) -> Iterator[Outcome]:  # noqa: ARG001  (one signature for all checks)
+def url_unusable(given: Given, emitter: Emitter) -> Iterator[Outcome]:
     """The value is no URL that a client could use."""
     for source in used_sources(emitter.sources):
         if source.problem is not None:

@@ -5,6 +5,7 @@ it reaches this module. Where the host is wrong, the port is still judged, again
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from auditpipeline.api.conditions import ConditionType
@@ -14,6 +15,7 @@ from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, blocked,
 from auditpipeline.wiring.dns import CLUSTER_DOMAIN, HostKind
 from auditpipeline.wiring.environment import listed
 from auditpipeline.wiring.resolve import ADMIT_LABEL, Emitter, Target
+from auditpipeline.wiring.serving import port_of, spoken_scheme
 from auditpipeline.world.objects import Service
 
 HOP: Final = ConditionType.SERVICE_RESOLVED
@@ -213,6 +215,32 @@ def port_not_exposed(given: Given, emitter: Emitter) -> Iterator[Outcome]:
         )
 
 
+def scheme_mismatch(given: Given, emitter: Emitter) -> Iterator[Outcome]:
+    """Http to a port that speaks TLS, or the reverse."""
+    for target in emitter.targets:
+        service = target.service
+        port = None if service is None else port_of(service, target.endpoint.port)
+        if service is None or port is None or service.external_name:
+            continue
+        for workload in given.world.workloads_labelled(service.ref.namespace, service.selector or {}):
+            spoken = spoken_scheme(given.world, workload, port, given.wiring.contracts)
+            if spoken is None or spoken[0] == target.endpoint.scheme:
+                continue
+            scheme, shown_by = spoken
+            yield _finding(
+                given,
+                emitter,
+                target,
+                Reason.SCHEME_MISMATCH,
+                f"The URL of {emitter.name} says {target.endpoint.scheme}, but port {target.endpoint.port} of Service {service.ref.name} "
+                f"speaks {scheme}, by {shown_by}.",
+                expected=scheme,
+                found=target.endpoint.scheme,
+                fix=f"set it to {replace(target.endpoint, scheme=scheme)}",
+            )
+            break
+
+
 STORE_CHECKS: Final[tuple[StoreCheck, ...]] = (
     not_permitted,            # the store's namespace keeps us out
     store_service_not_found,  # the pipeline names a Service that is not there
@@ -223,6 +251,7 @@ CHECKS: Final[tuple[EmitterCheck, ...]] = (
     service_not_found,      # the name is nowhere, or stands in another namespace
     service_not_the_store,  # it is there, and is something else
     port_not_exposed,       # the Service is there (or meant), its port is not
+    scheme_mismatch,        # the port is there, and speaks otherwise
 )
 
 
@@ -321,6 +350,7 @@ def _finding(
     *,
     expected: str,
     found: str,
+    fix: str = "",
     details: dict[str, str] | None = None,
 ) -> Finding:
     place = target.source.place
@@ -331,7 +361,7 @@ def _finding(
         place.field,
         expected=expected,
         found=found,
-        fix=_fix(given, target),
+        fix=fix or _fix(given, target),
         emitter=emitter.name,
         workload=emitter.ref,
         details=details or {},

@@ -59,6 +59,15 @@ class ContainerPort(NamedTuple):
     protocol: str
 
 
+class Probe(NamedTuple):
+    """An HTTP probe. `port` is a number or the name of a declared port; `scheme` is HTTP or HTTPS."""
+
+    kind: str
+    path: str
+    port: int | str
+    scheme: str
+
+
 ContainerRole = Literal["container", "init", "sidecar", "ephemeral"]
 
 _LISTS: Final = {"container": "containers", "init": "initContainers", "sidecar": "initContainers", "ephemeral": "ephemeralContainers"}
@@ -76,6 +85,7 @@ class Container:
     env_from: tuple[EnvFrom, ...]
     mounts: tuple[Mount, ...]
     ports: tuple[ContainerPort, ...]
+    probes: tuple[Probe, ...] = ()
 
     @property
     def list_name(self) -> str:
@@ -125,6 +135,8 @@ class PodSpec:
     containers: tuple[Container, ...]
     volumes: tuple[Volume, ...]
     host_network: bool
+    grace_period: int = 30
+    """Seconds between SIGTERM and SIGKILL."""
     reloaded: bool = False
     """An annotation asks a reloader to restart the pods when their configuration changes."""
     dns_policy: str = "ClusterFirst"
@@ -216,6 +228,7 @@ class ServicePort(NamedTuple):
     target: int | str
     protocol: str
     node_port: int | None
+    app_protocol: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from auditpipeline.world.objects import (
     Pod,
     PodSpec,
     PolicyRule,
+    Probe,
     ProjectedFile,
     Role,
     RoleBinding,
@@ -130,6 +131,7 @@ def pod_spec(template: Mapping[str, Any], path: str) -> PodSpec:
         containers=tuple(containers),
         volumes=tuple(_volume(item, f"{where}.volumes") for item in _items(spec, "volumes", where)),
         host_network=spec.get("hostNetwork") is True,
+        grace_period=_int(spec, "terminationGracePeriodSeconds", where) if "terminationGracePeriodSeconds" in spec else 30,
         reloaded=_reloaded(meta),
         dns_policy=_str(spec, "dnsPolicy", where) or "ClusterFirst",
         own_resolver=bool(_items(spec, "hostAliases", where) or _texts(_map(spec, "dnsConfig", where), "nameservers", where)),
@@ -150,10 +152,31 @@ def _container(item: Mapping[str, Any], role: ContainerRole, path: str) -> Conta
             Mount(_str(entry, "name", where), _str(entry, "mountPath", where), _str(entry, "subPath", where) or _str(entry, "subPathExpr", where))
             for entry in _items(item, "volumeMounts", where)
         ),
+        probes=tuple(
+            _probe(name, http, where)
+            for name in _PROBES
+            for http in (_map(_map(item, name, f"{where}.{name}"), "httpGet", f"{where}.{name}.httpGet"),)
+            if http
+        ),
         ports=tuple(
             ContainerPort(_str(entry, "name", where), _int(entry, "containerPort", where), _str(entry, "protocol", where) or "TCP")
             for entry in _items(item, "ports", where)
         ),
+    )
+
+
+_PROBES: Final = ("startupProbe", "readinessProbe", "livenessProbe")
+
+
+def _probe(kind: str, http: Mapping[str, Any], path: str) -> Probe:
+    port = http.get("port")
+    if not isinstance(port, int | str) or isinstance(port, bool):
+        raise MalformedObject(f"{path}.{kind}.httpGet.port must be a number or a name")
+    return Probe(
+        kind,
+        _str(http, "path", f"{path}.{kind}.httpGet") or "/",
+        int(port) if isinstance(port, str) and port.isdigit() else port,
+        _str(http, "scheme", f"{path}.{kind}.httpGet") or "HTTP",
     )
 
 
@@ -317,6 +340,7 @@ def _service(obj: Mapping[str, Any], ref: ObjectRef) -> Service:
                 int(target) if isinstance(target, str) and _PORT_NUMBER.fullmatch(target) else (target or number),
                 _str(item, "protocol", "spec.ports") or "TCP",
                 node_port if isinstance(node_port, int) else None,
+                _str(item, "appProtocol", "spec.ports"),
             )
         )
     external = _str(spec, "type", "spec") == "ExternalName"
