@@ -82,7 +82,8 @@ def add_text(manifests: Manifests, text: str, name: str) -> None:
             value = load(document)
         except UnreadableText as error:
             if _KUBERNETES.search(document):
-                at = line + max(error.line - 1, 0)
+                # A parser that ran out of text points behind it.
+                at = line + min(max(error.line - 1, 0), document.rstrip().count("\n"))
                 manifests.problems.append(Problem(f"{name} {_without_position(error)}.", Origin(name, at)))
             else:
                 manifests.skipped += 1
