@@ -138,7 +138,7 @@ def judge(world: World, pipeline: Pipeline, evidence: Evidence, *, now: float, h
     hops = [_hop(hop, findings, unknowns, history, now, suspended=pipeline.spec.suspend) for hop in HOPS]
     errors = [finding for finding in findings if finding.is_error]
     summary = _summary(errors, findings, hops)
-    ready = _ready(hops, errors, unknowns, summary, history, now, suspended=pipeline.spec.suspend)
+    ready = _ready(hops, errors, unknowns, summary, history=history, now=now, suspended=pipeline.spec.suspend)
     grace_ends = _grace_ends(hops, errors, history, pipeline.spec.grace_period)
     conditions = (*hops, ready, *_kstatus(ready, errors, history, now, grace_ends, suspended=pipeline.spec.suspend))
     verdict = Verdict(
@@ -260,9 +260,9 @@ def _ready(
     errors: Sequence[Finding],
     unknowns: Iterable[Unknown],
     summary: str,
+    *,
     history: History,
     now: float,
-    *,
     suspended: bool,
 ) -> Condition:
     kind = ConditionType.READY
@@ -308,7 +308,7 @@ def _due(waivers: Iterable[Waiver], now: float, grace_ends: float | None) -> flo
     return min((time for time in times if time > now), default=None)
 
 
-def _condition(kind: str, status: Status, reason: str, message: str, history: History, now: float) -> Condition:
+def _condition(kind: str, status: Status, reason: str, message: str, history: History, now: float) -> Condition:  # noqa: PLR0917  (read as a row)
     before = history.conditions.get(kind)
     since = before[1] if before is not None and before[0] == status else float(int(now))
     return Condition(str(kind), status, reason, _cut(message, MAX_MESSAGE), since)

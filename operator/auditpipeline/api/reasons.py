@@ -108,7 +108,9 @@ class Reason(Enum):
     EXTERNAL_NAME_SERVICE = _gap("ExternalNameService", C.SERVICE_RESOLVED, "The Service is an alias for a name outside the cluster.")
     NOT_PERMITTED = _gap("NotPermitted", C.SERVICE_RESOLVED, "The store's namespace has not opted in to references from this namespace.")
 
-    SELECTOR_MATCHES_NOTHING = _error("SelectorMatchesNothing", C.ENDPOINTS_READY, "The Service's selector matches no pod, so it has no endpoints.", settles=True)
+    SELECTOR_MATCHES_NOTHING = _error(
+        "SelectorMatchesNothing", C.ENDPOINTS_READY, "The Service's selector matches no pod, so it has no endpoints.", settles=True
+    )
     SELECTOR_MISSING = _error("SelectorMissing", C.ENDPOINTS_READY, "The Service has neither a selector nor an EndpointSlice made for it.")
     TARGET_PORT_NOT_SERVED = _error("TargetPortNotServed", C.ENDPOINTS_READY, "The Service's targetPort is not a port of the pods it selects.")
     SCALED_TO_ZERO = _error("ScaledToZero", C.ENDPOINTS_READY, "The store's workload asks for no replica.")
@@ -184,7 +186,7 @@ class Reason(Enum):
     live: bool
     explained_by: tuple[str, ...]
 
-    def __new__(cls, facts: _Facts) -> "Reason":
+    def __new__(cls, facts: _Facts) -> "Reason":  # noqa: PYI034  (an enum has no subclasses)
         """The facts become attributes; the reason's text is the value."""
         member = object.__new__(cls)
         member._value_ = facts.value

@@ -117,7 +117,7 @@ def _explain(given: Given, emitter: Emitter, account: Subject, access: Access, d
     bound = list(bindings_for(given.world, question))
     roles = [role for binding in bound if (role := given.world.role(binding.role)) is not None]
     for role in roles:
-        short = _falls_short(given, emitter, access, wants, role, denied)
+        short = _falls_short(given, emitter, access, wants, role=role, denied=denied)
         if short is not None:
             return short
     for search in (_in_other_namespace, _group_subject, _subject_mismatch):
@@ -151,7 +151,7 @@ def _explain(given: Given, emitter: Emitter, account: Subject, access: Access, d
     )
 
 
-def _falls_short(given: Given, emitter: Emitter, access: Access, wants: str, role: Role, denied: list[AccessQuestion]) -> Finding | None:
+def _falls_short(given: Given, emitter: Emitter, access: Access, wants: str, *, role: Role, denied: list[AccessQuestion]) -> Finding | None:
     """A bound role that is meant for the store, but lacks a verb or names another object.
 
     An emitter has roles of its own besides. One that reads Services in general is not meant for the store: widening it

@@ -27,14 +27,12 @@ def workload_not_found(given: Given, emitter: Emitter) -> Iterator[Outcome]:
     other_kinds = [kind for kind in _KINDS if given.world.workloads.get(ObjectRef(kind, emitter.ref.namespace, emitter.ref.name))]
     names = [ref.name for ref in given.world.workloads.in_namespace(emitter.ref.namespace) if ref.kind == emitter.ref.kind]
     meant = did_you_mean(emitter.ref.name, names)
+    hint, fix = ".", f"create {emitter.ref}"
     if other_kinds:
         hint = f"; a {other_kinds[0]} of that name does."
-    else:
-        hint = f'; did you mean "{meant}"?' if meant else "."
-    fix = f"create {emitter.ref}"
-    if other_kinds:
         fix = f"set spec.emitters[{emitter.name}].workloadRef.kind to {other_kinds[0]}"
     elif meant:
+        hint = f'; did you mean "{meant}"?'
         fix = f"set spec.emitters[{emitter.name}].workloadRef.name to {meant}"
     yield Finding(
         Reason.WORKLOAD_NOT_FOUND,

@@ -208,7 +208,7 @@ def _authenticating(
     for workload in workloads:
         account = Subject("ServiceAccount", workload.ref.namespace, workload.pod.service_account)
         for review in with_access[0].reviews:
-            question = AccessQuestion(account, True, "", review.group, review.resource, "", review.verb)
+            question = AccessQuestion(account, with_groups=True, namespace="", group=review.group, resource=review.resource, name="", verb=review.verb)
             if read_access(world, question) is Reading.ALLOWED:
                 return with_access
     return contracts
