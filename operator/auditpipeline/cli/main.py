@@ -41,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"auditpipeline: {error.filename or 'input'}: {error.strerror or error}", file=sys.stderr)
         return EXIT_USAGE
+    except Exception as error:  # noqa: BLE001  (a defect of ours must not pass for findings, which exit with 1)
+        _tell_defect(error)
+        return EXIT_USAGE
     finally:
         gc.enable()
     return code
@@ -70,3 +73,11 @@ def _never_fail_to_print() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _tell_defect(error: Exception) -> None:
+    """Where it happened and of what kind; never the error's text, which may hold a value of the input."""
+    import traceback
+
+    traceback.print_tb(error.__traceback__)
+    print(f"auditpipeline: internal error: {type(error).__name__}; please report it with the lines above", file=sys.stderr)

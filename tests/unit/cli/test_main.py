@@ -45,6 +45,18 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"    {name} " in text for name, _, _ in COMMANDS)
 
 
+def test_defect_is_2_and_keeps_values_to_itself(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("s3cr3t")
+
+    monkeypatch.setattr("auditpipeline.cli.judging.judge", fail)
+    assert main(["check", str(ROOT / "examples" / "gateway-fixed")]) == 2
+    text = capsys.readouterr().err
+    assert text.endswith("auditpipeline: internal error: ValueError; please report it with the lines above\n")
+    assert "in judged" in text
+    assert "s3cr3t" not in text.replace('ValueError("s3cr3t")', "")
+
+
 def test_version_names_what_is_written_and_read(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["version"]) == 0
     assert capsys.readouterr().out == (

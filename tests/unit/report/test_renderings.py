@@ -8,12 +8,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from auditpipeline.report import explain, json_report
 from auditpipeline.report.formats import Format, render
 from auditpipeline.report.graph import dot, html, mermaid, svg
 from auditpipeline.report.graph.model import graph_of
 from auditpipeline.report.model import Report
+from golden import ROOT
 from reports import INPUTS, report_of
 
 RENDERINGS: dict[str, Callable[[Report], str]] = {
@@ -108,10 +111,8 @@ def test_no_secret_reaches_a_rendering(name: str, planted: Report) -> None:
     assert SECRET not in RENDERINGS[name](planted)
 
 
-def hostile() -> Report:
-    """A report whose every text holds what some reader would obey."""
-    report = report_of([INPUTS["gateway-broken"]])
-    nasty = "\x1b]0;owned\x07\x1b[2J\x9b2J\u202e\ud800</text></svg><script>alert(1)</script>\"'`\\N\n::error::x"
+def saying(report: Report, nasty: str) -> Report:
+    """The report with this text wherever a finding or a name stands."""
     verdict = report.verdicts[0]
     findings = tuple(
         replace(each, message=nasty, field=nasty, fix=nasty, found=nasty, expected=nasty) for each in verdict.findings
@@ -120,6 +121,31 @@ def hostile() -> Report:
     wiring = replace(verdict.wiring, emitters=(replace(emitter, spec=replace(emitter.spec, name=nasty)),))
     pipeline = replace(verdict.pipeline, ref=verdict.pipeline.ref._replace(name=nasty))
     return replace(report, verdicts=(replace(verdict, pipeline=pipeline, findings=findings, wiring=wiring),))
+
+
+@pytest.fixture(scope="module")
+def broken() -> Report:
+    return report_of([str(ROOT / INPUTS["gateway-broken"])])
+
+
+@given(text=st.text(alphabet=st.characters(exclude_categories=())))
+@settings(max_examples=200, deadline=None)
+def test_any_text_can_be_rendered(broken: Report, text: str) -> None:
+    report = saying(broken, text)
+    rendered = {name: rendering(report) for name, rendering in RENDERINGS.items()}
+    assert len(json.loads(rendered["json"])["findings"]) == len(report.verdicts[0].findings)
+    assert yaml.safe_load(rendered["yaml"])["findings"][0]["message"] == text
+    assert json.loads(rendered["sarif"])["runs"][0]["results"][0]["properties"]["check"] == "ServiceResolved"
+    assert rendered["github"].replace("\r", "\n").count("\n") == len(report.verdicts[0].findings) + 1
+    ET.fromstring(rendered["junit"])  # noqa: S314  (our own text)
+    ET.fromstring(rendered["svg"])  # noqa: S314
+
+
+def hostile() -> Report:
+    """A report whose every text holds what some reader would obey."""
+    report = report_of([INPUTS["gateway-broken"]])
+    nasty = "\x1b]0;owned\x07\x1b[2J\x9b2J\u202e\ud800</text></svg><script>alert(1)</script>\"'`\\N\n::error::x"
+    return saying(report, nasty)
 
 
 @pytest.mark.parametrize("name", ["table", "explain", "svg", "html"])
