@@ -10,7 +10,9 @@ from auditpipeline.api.conditions import ConditionType
 from auditpipeline.api.findings import Finding
 from auditpipeline.verdict import judge
 from auditpipeline.world.evidence import NO_EVIDENCE
-from scenarios import NOW, Scenario, read, scenarios
+from scenarios import NOW, Scenario, base_objects, read, scenarios
+from unit.wiring.network_worlds import Seeded, policy
+from unit.wiring.second_network_evaluator import verdict as second_verdict
 
 CLOSED = [scenario for scenario in scenarios("network_allowed/*") if any(item["check"] == "NetworkAllowed" for item in scenario.expect.get("findings", ()))]
 
@@ -59,3 +61,30 @@ def test_the_fix_holds_the_rule(scenario: Scenario) -> None:
 def test_details(name: str, details: dict[str, str]) -> None:
     (scenario,) = scenarios(f"network_allowed/{name}")
     assert [dict(finding.details) for finding in findings_in(scenario.objects)] == [details]
+
+
+def test_the_hop_says_what_the_second_evaluator_says() -> None:
+    """The base pipeline under policies at random: from URL to pods, the same answer as for the pods alone."""
+    base = base_objects()
+    pods = [pod_of(obj) for obj in base if obj["kind"] == "Deployment"]
+    wrong = []
+    for seed in range(400):
+        choose = Seeded(seed)
+        ends = choose.pick([pods, pods[::-1]])
+        policies = [policy(choose, f"policy-{number}", ends[0], ends[1], pods[1]) for number in range(choose.pick([1, 2, 3]))]
+        for each in policies:
+            each["metadata"]["namespace"] = "audit"
+        verdict = second_verdict([*pods, *policies], ("audit/gateway", "audit/datastorage", "TCP", 8080))
+        reasons = {str(finding.reason) for finding in findings_in([*base, *policies])}
+        if (verdict == "denied") != bool(reasons & {"EgressDenied", "IngressDenied"}):
+            wrong.append((seed, verdict, reasons))
+    assert wrong == []
+
+
+def pod_of(deployment: dict[str, Any]) -> dict[str, Any]:
+    """The one pod of a Deployment, named after it."""
+    template = deepcopy(deployment["spec"]["template"])
+    meta = {**deployment["metadata"], "labels": template["metadata"]["labels"]}
+    for container in template["spec"]["containers"]:
+        container.setdefault("ports", [])
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {"initContainers": [], **template["spec"]}}

@@ -1,6 +1,7 @@
 """Worlds of pods, Namespaces and NetworkPolicies at random, each with a connection to ask about."""
 
 from collections.abc import Mapping, Sequence
+from random import Random
 from typing import Any, Protocol, TypeVar
 
 from unit.wiring.second_network_evaluator import Connection, Manifest, clusters, isolates
@@ -19,6 +20,17 @@ class Chooser(Protocol):
     def pick(self, options: Sequence[T]) -> T: ...
 
     def chance(self, percent: int) -> bool: ...
+
+
+class Seeded:
+    def __init__(self, seed: int) -> None:
+        self._random = Random(seed)  # noqa: S311  (no secrets here)
+
+    def pick(self, options: Sequence[T]) -> T:
+        return self._random.choice(options)
+
+    def chance(self, percent: int) -> bool:
+        return self._random.randrange(100) < percent
 
 
 def world(choose: Chooser) -> tuple[list[Manifest], Connection, bool]:
@@ -71,7 +83,7 @@ def ports(choose: Chooser) -> list[Manifest]:
 
 
 def anything(choose: Chooser) -> tuple[str, int]:
-    return choose.pick(("TCP", "UDP", "SCTP")), choose.pick(PORTS)
+    return choose.pick(("TCP", "UDP", "SCTP", "SCTP")), choose.pick(PORTS)
 
 
 def declared(manifest: Manifest) -> list[tuple[str, int]]:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from random import Random
 from typing import TypeVar
 
 import yaml
@@ -15,22 +14,11 @@ from auditpipeline.wiring.network import Answer, PodEnd, egress, ingress
 from auditpipeline.world.coverage import InputCoverage, InputScope
 from auditpipeline.world.projections import project
 from auditpipeline.world.world import World
-from unit.wiring.network_worlds import clauses, world
+from unit.wiring.network_worlds import Seeded, clauses, world
 from unit.wiring.second_network_evaluator import Connection, Manifest, verdict
 
 T = TypeVar("T")
-WORLDS = 3000
-
-
-class Seeded:
-    def __init__(self, seed: int) -> None:
-        self._random = Random(seed)  # noqa: S311  (no secrets here)
-
-    def pick(self, options: Sequence[T]) -> T:
-        return self._random.choice(options)
-
-    def chance(self, percent: int) -> bool:
-        return self._random.randrange(100) < percent
+WORLDS = 2500
 
 
 class Drawn:
@@ -123,7 +111,7 @@ def test_each_clause_is_common() -> None:
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 def test_they_agree_on_worlds_that_can_be_made_small(data: st.DataObject) -> None:
     manifests, connection, complete = world(Drawn(data))
     first, second = ours(manifests, connection, complete=complete), verdict(manifests, connection, complete=complete)
