@@ -160,6 +160,8 @@ def test_every_cause_of_the_broken_gateway_at_once_and_no_other(stage: Stage) ->
         "EnvironmentClean": ("False", "HostPathEnv"),
         "IdentityBound": ("True", "Passed"),
         "AccessGranted": ("False", "BindingMissing"),
+        "NetworkAllowed": ("True", "Passed"),
+        "SettingsFit": ("True", "Passed"),
         "Ready": ("False", "ServiceNotFound"),
         "Stalled": ("True", "ServiceNotFound"),
     }

@@ -1,6 +1,6 @@
 """The fast parser and PyYAML hold against each other: whatever the fast path returns, PyYAML would have returned."""
 
-import datetime
+import datetime as dt
 import math
 from pathlib import Path
 from unittest import mock
@@ -57,7 +57,7 @@ def canonical(value: object) -> object:
             return ("list", [canonical(item) for item in value])
         case float() if math.isnan(value):
             return ("float", "nan")
-        case datetime.date():
+        case dt.date():
             return (type(value).__name__, value.isoformat())
         case _:
             return (type(value).__name__, value)
@@ -82,6 +82,13 @@ scalars = st.one_of(
     st.floats().map(str),
 )
 values = st.recursive(scalars, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(scalars, inner, max_size=3)), max_leaves=8)
+
+
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=20)),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)),
+    max_leaves=20,
+)
 
 
 def flow(value: object) -> str:
@@ -119,7 +126,7 @@ def test_they_agree_on_generated_documents(value: object, as_flow: bool) -> None
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.recursive(st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=20)), lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)), max_leaves=20))
+@given(json_values)
 def test_they_agree_on_what_pyyaml_writes(value: object) -> None:
     text = yaml.safe_dump(value, allow_unicode=True)
     assert outcome(load, text) == outcome(slow, text)
