@@ -5,6 +5,7 @@ what a handler returns into the object's status, of other people's objects too.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -16,6 +17,10 @@ from auditpipeline.controller.kinds import WATCHED, WatchedKind
 
 _LOGIN_PACE: Final = 2.0
 """Seconds between two logins."""
+_REFUSED_WITHIN: Final = 300.0
+"""Credentials are good for ten minutes, so who asks within this many seconds was refused."""
+
+logger = logging.getLogger(__name__)
 
 
 def registry(login: Callable[[], Awaitable[kopf.ConnectionInfo]], deliver: Callable[[Change], None]) -> kopf.OperatorRegistry:
@@ -26,12 +31,16 @@ def registry(login: Callable[[], Awaitable[kopf.ConnectionInfo]], deliver: Calla
         deliver: Called in kopf's thread.
     """
     handlers = kopf.OperatorRegistry()
-    last = -_LOGIN_PACE
+    last = told = -_REFUSED_WITHIN
 
     async def on_login(**_: Any) -> kopf.ConnectionInfo:
-        nonlocal last
+        nonlocal last, told
+        since = time.monotonic() - last
+        if since < _REFUSED_WITHIN and time.monotonic() - told > _REFUSED_WITHIN:
+            told = time.monotonic()
+            logger.warning("the API server refuses the operator's credentials; they are tried again and again")
         # Refused credentials are asked for again at once, dozens of times a second.
-        await asyncio.sleep(last + _LOGIN_PACE - time.monotonic())
+        await asyncio.sleep(_LOGIN_PACE - since)
         last = time.monotonic()
         return await login()
 

@@ -14,7 +14,7 @@ from typing import Any, Final, TextIO
 
 from auditpipeline.api.findings import ObjectRef
 
-_RETRY: Final = re.compile(r"Request attempt #\d+ failed; will retry: (\w+ [^ ?]+)")
+_RETRY: Final = re.compile(r"Request attempt #\d+ failed; (?:will retry|TCP closed; will re-authenticate): (\w+ [^ ?]+)")
 _SELDOM: Final = 600.0
 """Seconds for which a request that kopf tries again and again is not told anew: a forbidden list fails for ever."""
 

@@ -22,7 +22,7 @@ from auditpipeline.wiring.pipeline import Pipeline
 from auditpipeline.world.evidence import AccessQuestion, Evidence
 from auditpipeline.world.world import World
 
-_FIRST_STATUS_AFTER: Final = 1.0
+_FIRST_STATUS_AFTER: Final = 3.0
 """Seconds: a start that is over by then costs each new pipeline one write instead of two."""
 _OPEN_QUESTIONS_HOLD: Final = 5.0
 """Seconds after its first judgement by this process for which a stored verdict waits for answers to its questions."""

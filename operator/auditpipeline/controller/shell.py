@@ -88,7 +88,8 @@ class Shell:
             synced=lambda: self._sync.passed,
             forget=self._forget_pipeline,
         )
-        self._supervisor = Supervisor(registry(api.login, Inbox(self.take).put), ended=self._metrics.restarts.add)
+        inbox = Inbox(self.take)
+        self._supervisor = Supervisor(lambda: registry(api.login, inbox.put), ended=self._metrics.restarts.add)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set.

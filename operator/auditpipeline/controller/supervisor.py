@@ -97,11 +97,11 @@ def kopf_settings() -> kopf.OperatorSettings:
 class Supervisor:
     """One thread that runs kopf until it is asked to stop."""
 
-    def __init__(self, handlers: kopf.OperatorRegistry, ended: Callable[[], None]) -> None:
+    def __init__(self, handlers: Callable[[], kopf.OperatorRegistry], ended: Callable[[], None]) -> None:
         """Nothing starts yet.
 
         Args:
-            handlers: Who gets the events, in the thread.
+            handlers: Makes the handlers of a run, which get their events in the thread.
             ended: Called in the thread for each end of kopf that nobody asked for.
         """
         self._handlers = handlers
@@ -160,7 +160,7 @@ class Supervisor:
         try:
             if not self._stopping.is_set():
                 await kopf.operator(
-                    registry=self._handlers, settings=kopf_settings(), stop_flag=flag, clusterwide=True, standalone=True
+                    registry=self._handlers(), settings=kopf_settings(), stop_flag=flag, clusterwide=True, standalone=True
                 )
         finally:
             with self._lock:

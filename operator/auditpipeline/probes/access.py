@@ -70,7 +70,7 @@ def read_review(status: int, body: Mapping[str, Any]) -> bool | Trouble:
 
     An `evaluationError` beside a no, as for a binding to a role that is missing, is a no: the store hears the same.
     """
-    if status in {401, 403}:
+    if status == 403:
         return Trouble.FORBIDDEN
     result = body.get("status")
     if not 200 <= status < 300 or not isinstance(result, Mapping):
@@ -120,7 +120,7 @@ class AccessReviewer:
         self._doubts: dict[AccessQuestion, tuple[bool, int]] = {}
         self._settling: set[AccessQuestion] = set()
         self._work = asyncio.Semaphore(0)
-        self._forbidden_until = 0.0
+        self._paused_until = 0.0
         self._refusals = 0
 
     @property
@@ -177,7 +177,7 @@ class AccessReviewer:
                 continue
             if self._paused():
                 self._asked.discard(question)
-                self._later(self._forbidden_until - asyncio.get_running_loop().time(), question)
+                self._later(self._paused_until - asyncio.get_running_loop().time(), question)
                 continue
             await self._bucket.take()
             epoch = self._epoch(question)
@@ -207,18 +207,19 @@ class AccessReviewer:
         self._later(self._confirm_delay, question)
 
     def _trouble(self, trouble: Trouble, question: AccessQuestion) -> None:
-        if trouble is Trouble.FAILED:
-            self._later(_FAILURE_PAUSE, question)
-            return
-        self._refusals += 1
-        if self._refusals == _REFUSALS_BELIEVED:
-            logger.warning(
-                "the operator may not create subjectaccessreviews.authorization.k8s.io, so access is judged by roles and "
-                'bindings alone; add the rule {apiGroups: ["authorization.k8s.io"], resources: ["subjectaccessreviews"], '
-                'verbs: ["create"]} to its ClusterRole'
-            )
-        pause = _FAILURE_PAUSE if self._refusals < _REFUSALS_BELIEVED else _FORBIDDEN_PAUSE
-        self._forbidden_until = asyncio.get_running_loop().time() + pause
+        pause = _FAILURE_PAUSE
+        if trouble is Trouble.FORBIDDEN:
+            self._refusals += 1
+            if self._refusals == _REFUSALS_BELIEVED:
+                logger.warning(
+                    "the operator may not create subjectaccessreviews.authorization.k8s.io, so access is judged by roles and "
+                    'bindings alone; add the rule {apiGroups: ["authorization.k8s.io"], resources: ["subjectaccessreviews"], '
+                    'verbs: ["create"]} to its ClusterRole'
+                )
+            if self._refusals >= _REFUSALS_BELIEVED:
+                pause = _FORBIDDEN_PAUSE
+        # All wait, not this question alone: what ails one ails the next.
+        self._paused_until = asyncio.get_running_loop().time() + pause
         self._later(pause, question)
 
     # --- who is asked ---------------------------------------------------------------------------------------------
@@ -252,4 +253,4 @@ class AccessReviewer:
         return self._epochs.get("", 0), self._epochs.get(question.namespace, 0)
 
     def _paused(self) -> bool:
-        return asyncio.get_running_loop().time() < self._forbidden_until
+        return asyncio.get_running_loop().time() < self._paused_until

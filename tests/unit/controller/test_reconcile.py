@@ -167,11 +167,11 @@ async def test_what_the_judgement_looked_at_wakes_it() -> None:
     assert bench.index.readers(bench.world.put(stranger)) == set()
 
 
-async def test_before_the_barrier_a_new_pipeline_is_first_given_a_second() -> None:
+async def test_before_the_barrier_a_new_pipeline_is_first_given_some_seconds() -> None:
     bench = Bench()
     bench.synced = False
     assert await bench.visit() == []
-    bench.now += 1.0
+    bench.now += 3.0
     (status,) = await bench.visit()
     assert {item["reason"] for item in status["conditions"]} == {"NotYetChecked"}
     assert await bench.visit() == []

@@ -254,6 +254,7 @@ def test_a_subresource_is_named_apart() -> None:
         (201, {"status": {"allowed": False, "evaluationError": "clusterrole not found"}}, False),
         (201, {}, Trouble.FAILED),
         (403, {}, Trouble.FORBIDDEN),
+        (401, {}, Trouble.FAILED),
         (500, {}, Trouble.FAILED),
         (429, {}, Trouble.FAILED),
     ],
