@@ -57,6 +57,7 @@ OBJECTS: Final = (
     WatchedKind("ClusterRole", _RBAC, "v1", "clusterroles"),
     WatchedKind("ClusterRoleBinding", _RBAC, "v1", "clusterrolebindings"),
     WatchedKind("Namespace", "", "v1", "namespaces"),
+    WatchedKind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies"),
 )
 
 WATCHED: Final = (PIPELINES, *OBJECTS)
