@@ -14,7 +14,7 @@ import httpx
 
 from auditpipeline.api.findings import ObjectRef
 from auditpipeline.api.spec import parse_spec
-from auditpipeline.controller.kinds import OBJECTS, WATCHED
+from auditpipeline.kube.kinds import OBJECTS, WATCHED
 from auditpipeline.verdict import History, judge
 from auditpipeline.wiring.pipeline import Pipeline
 from auditpipeline.world.coverage import ClusterCoverage

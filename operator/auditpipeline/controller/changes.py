@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from auditpipeline.api.findings import ObjectRef
-from auditpipeline.controller.kinds import PIPELINES, WatchedKind
 from auditpipeline.controller.pipelines import Snapshot, snapshot
 from auditpipeline.controller.versions import version_of
+from auditpipeline.kube.kinds import PIPELINES, ApiKind
 from auditpipeline.world.objects import KubernetesObject
 from auditpipeline.world.projections import MalformedObject, project
 
@@ -40,7 +40,7 @@ class Change:
     malformed: str = ""
 
 
-def read_change(kind: WatchedKind, event: Mapping[str, Any]) -> Change:
+def read_change(kind: ApiKind, event: Mapping[str, Any]) -> Change:
     """Project an event of a kind. Never raises on what the object holds."""
     body = event["object"]
     meta = body["metadata"]

@@ -13,7 +13,7 @@ from typing import Any, Final
 import kopf
 
 from auditpipeline.controller.changes import Change, read_change
-from auditpipeline.controller.kinds import WATCHED, WatchedKind
+from auditpipeline.kube.kinds import WATCHED, ApiKind
 
 _LOGIN_PACE: Final = 2.0
 """Seconds between two logins."""
@@ -51,7 +51,7 @@ def registry(login: Callable[[], Awaitable[kopf.ConnectionInfo]], deliver: Calla
     return handlers
 
 
-def _handler(kind: WatchedKind, deliver: Callable[[Change], None]) -> Callable[..., Awaitable[None]]:
+def _handler(kind: ApiKind, deliver: Callable[[Change], None]) -> Callable[..., Awaitable[None]]:
     async def on_event(event: kopf.RawEvent, **_: Any) -> None:
         deliver(read_change(kind, event))
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from auditpipeline import __version__
 from auditpipeline.controller import logs
-from auditpipeline.controller.client import ApiServer, NoCredentials
 from auditpipeline.controller.settings import Settings
 from auditpipeline.controller.shell import Shell
+from auditpipeline.kube.client import ApiServer, NoCredentials
 
 _STOPPED: Final = 0
 _CANNOT_START: Final = 2

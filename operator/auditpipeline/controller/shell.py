@@ -16,10 +16,9 @@ from auditpipeline.api.findings import ObjectRef
 from auditpipeline.api.spec import KIND
 from auditpipeline.controller.cache import Cache
 from auditpipeline.controller.changes import Change, Inbox
-from auditpipeline.controller.client import ApiServer, NoAnswer
 from auditpipeline.controller.handlers import registry
 from auditpipeline.controller.health import HealthServer
-from auditpipeline.controller.kinds import RBAC_KINDS, WATCHED
+from auditpipeline.controller.login import login
 from auditpipeline.controller.metrics import Metrics, family, pipeline_lines
 from auditpipeline.controller.pipelines import Pipelines, RefIndex
 from auditpipeline.controller.reconcile import Reconciler
@@ -29,6 +28,8 @@ from auditpipeline.controller.supervisor import Supervisor
 from auditpipeline.controller.sync import Sync
 from auditpipeline.controller.versions import Versions
 from auditpipeline.controller.work_queue import Backoff, WorkQueue
+from auditpipeline.kube.client import ApiServer, NoAnswer
+from auditpipeline.kube.kinds import RBAC_KINDS, WATCHED
 from auditpipeline.probes import access
 from auditpipeline.probes.token_bucket import TokenBucket
 from auditpipeline.wiring.access import Reading, read_access
@@ -89,7 +90,7 @@ class Shell:
             forget=self._forget_pipeline,
         )
         inbox = Inbox(self.take)
-        self._supervisor = Supervisor(lambda: registry(api.login, inbox.put), ended=self._metrics.restarts.add)
+        self._supervisor = Supervisor(lambda: registry(lambda: login(api), inbox.put), ended=self._metrics.restarts.add)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set.

@@ -12,8 +12,8 @@ from typing import Any, Final, Protocol
 
 from auditpipeline.api.findings import ObjectRef
 from auditpipeline.api.spec import API_VERSION, GROUP, KIND, PLURAL, VERSION
-from auditpipeline.controller.client import Answer, NoAnswer
 from auditpipeline.controller.logs import about
+from auditpipeline.kube.client import Answer, NoAnswer
 from auditpipeline.probes.token_bucket import TokenBucket
 
 logger = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ from typing import Any, Final
 import kopf
 
 from auditpipeline.api.spec import GROUP, PLURAL
-from auditpipeline.controller.kinds import WATCHED
 from auditpipeline.controller.work_queue import Backoff
+from auditpipeline.kube.kinds import WATCHED
 
 _HEALTHY_AFTER: Final = 60.0
 """Seconds of a run after which the next failure counts as a first one."""

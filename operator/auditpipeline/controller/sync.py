@@ -19,9 +19,9 @@ from enum import Enum
 from typing import Final, Protocol
 
 from auditpipeline.api.findings import ObjectRef
-from auditpipeline.controller.client import Answer, NoAnswer
-from auditpipeline.controller.kinds import WatchedKind
 from auditpipeline.controller.versions import Versions, version_of
+from auditpipeline.kube.client import Answer, NoAnswer
+from auditpipeline.kube.kinds import ApiKind
 
 _METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAGE: Final = 500
@@ -87,7 +87,7 @@ class Sync:
         self,
         *,
         api: Requests,
-        kinds: Iterable[WatchedKind],
+        kinds: Iterable[ApiKind],
         versions: Versions,
         forbidden: MutableMapping[str, str],
         gone: Callable[[list[ObjectRef]], None],
@@ -152,7 +152,7 @@ class Sync:
             for kind in self._kinds:
                 group.create_task(self._keep(kind))
 
-    async def _keep(self, kind: WatchedKind) -> None:
+    async def _keep(self, kind: ApiKind) -> None:
         state = self._states[kind.kind]
         while True:
             if not state.synced:
@@ -170,7 +170,7 @@ class Sync:
                 await self._watch_dog(kind)
             await self._sweep(kind)
 
-    async def _list(self, kind: WatchedKind) -> Listing | Refusal:
+    async def _list(self, kind: ApiKind) -> Listing | Refusal:
         """List a kind. A refusal is believed when an API server that is ready repeats it.
 
         One that has just started refuses everything until it has read its own roles and bindings.
@@ -190,7 +190,7 @@ class Sync:
         except NoAnswer:
             return False
 
-    async def _list_at_last(self, kind: WatchedKind) -> Listing | None:
+    async def _list_at_last(self, kind: ApiKind) -> Listing | None:
         """The first listing; None where there is none, after a pause or with the kind synced as it is."""
         listing = await self._list(kind)
         if isinstance(listing, Listing):
@@ -206,7 +206,7 @@ class Sync:
             await asyncio.sleep(1 + random.random())  # noqa: S311
         return None
 
-    async def _wait_until_seen(self, kind: WatchedKind, state: _State, listing: Listing) -> None:
+    async def _wait_until_seen(self, kind: ApiKind, state: _State, listing: Listing) -> None:
         state.unseen = {ref for ref in listing.objects if not self._versions.seen(ref)}
         tries = 0
         while state.unseen:
@@ -221,18 +221,19 @@ class Sync:
                 if isinstance(again, Listing):
                     state.unseen &= set(again.objects)
 
-    def _now_synced(self, kind: WatchedKind, state: _State) -> None:
+    def _now_synced(self, kind: ApiKind, state: _State) -> None:
         state.synced = True
         news = self._forbidden.pop(kind.kind, None) is not None
         if news:
             logger.info("%s may be listed now", kind.resource)
         self._news(changed=news)
 
-    def _refused(self, kind: WatchedKind) -> None:
+    def _refused(self, kind: ApiKind) -> None:
         if kind.kind in self._forbidden:
             return
-        logger.warning("%s", kind.missing_rule)
-        self._forbidden[kind.kind] = kind.missing_rule
+        why = _missing_rule(kind)
+        logger.warning("%s", why)
+        self._forbidden[kind.kind] = why
         self._states[kind.kind].synced = False
         self._news(changed=True)
 
@@ -244,7 +245,7 @@ class Sync:
         elif self._passed and changed:
             self._changed()
 
-    async def _sweep(self, kind: WatchedKind) -> None:
+    async def _sweep(self, kind: ApiKind) -> None:
         listing = await self._list(kind)
         if listing is Refusal.FORBIDDEN:
             self._refused(kind)
@@ -255,7 +256,7 @@ class Sync:
             logger.info("%d %s are gone without an event", len(lost), kind.plural)
             self._gone(lost)
 
-    async def _watch_dog(self, kind: WatchedKind) -> None:
+    async def _watch_dog(self, kind: ApiKind) -> None:
         """A list newer than the events, and still after a while: the watch is dead, whatever it says."""
         listing = await self._list(kind)
         if not isinstance(listing, Listing) or not self._versions.behind(kind.kind, listing.objects):
@@ -265,7 +266,7 @@ class Sync:
             self._stale(kind.kind)
 
 
-async def list_metadata(api: Requests, kind: WatchedKind) -> Listing | Refusal:
+async def list_metadata(api: Requests, kind: ApiKind) -> Listing | Refusal:
     """The keys and versions of all objects of a kind, page by page."""
     query = {"limit": str(_PAGE)}
     if kind.field_selector:
@@ -292,3 +293,8 @@ async def list_metadata(api: Requests, kind: WatchedKind) -> Listing | Refusal:
         query["continue"] = meta.get("continue", "")
         if not query["continue"]:
             return Listing(version_of(meta), objects)
+
+
+def _missing_rule(kind: ApiKind) -> str:
+    """What to tell who must grant the permission."""
+    return f"the operator may not list {kind.resource}; add the rule {kind.rule('get', 'list', 'watch')} to its ClusterRole"

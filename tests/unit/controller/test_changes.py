@@ -10,7 +10,7 @@ import pytest
 from auditpipeline.api.findings import ObjectRef
 from auditpipeline.controller.cache import Cache
 from auditpipeline.controller.changes import Change, Inbox, read_change
-from auditpipeline.controller.kinds import OBJECTS, PIPELINES
+from auditpipeline.kube.kinds import OBJECTS, PIPELINES
 from auditpipeline.world.coverage import ClusterCoverage
 from auditpipeline.world.world import World
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from auditpipeline.api.findings import ObjectRef
-from auditpipeline.controller.client import ApiServer
+from auditpipeline.controller.login import login
 from auditpipeline.controller.status_writer import Conflict, Failed, Gone, StatusWriter, Written
+from auditpipeline.kube.client import ApiServer
 from auditpipeline.probes.token_bucket import TokenBucket
 
 from .stub_api import Stub, stub_api
@@ -101,7 +102,7 @@ async def test_a_status_that_the_schema_refuses_is_an_error_line(
 
 async def test_the_credentials_reach_kopf(stub: Stub, tmp_path: Path) -> None:
     api = await ApiServer.connect(stub.kubeconfig(tmp_path))
-    info = await api.login()
+    info = await login(api)
     await api.close()
     assert (info.server, info.scheme, info.token) == (f"http://127.0.0.1:{stub.port}", "Bearer", "planted-secret")
     assert info.expiration is not None

@@ -9,10 +9,10 @@ import pytest
 
 from auditpipeline.api.findings import ObjectRef
 from auditpipeline.controller import sync as module
-from auditpipeline.controller.client import Answer, NoAnswer
-from auditpipeline.controller.kinds import OBJECTS
 from auditpipeline.controller.sync import Listing, Refusal, Sync, list_metadata
 from auditpipeline.controller.versions import Versions
+from auditpipeline.kube.client import Answer, NoAnswer
+from auditpipeline.kube.kinds import OBJECTS
 
 CONFIG_MAPS = next(kind for kind in OBJECTS if kind.kind == "ConfigMap")
 SERVICES = next(kind for kind in OBJECTS if kind.kind == "Service")

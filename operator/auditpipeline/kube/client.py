@@ -1,4 +1,4 @@
-"""The operator's one connection to the API server: credentials from `kubernetes.aio`, requests and answers as plain JSON.
+"""The one connection to the API server: credentials from `kubernetes.aio`, requests and answers as plain JSON.
 
 Answers come back as values, whatever their status: a 404 or a 429 is an ordinary event for an operator. Only a request
 that got no answer raises.
@@ -10,22 +10,20 @@ import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlencode
 
 import aiohttp
-import kopf
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 from kubernetes.aio.config.incluster_config import SERVICE_HOST_ENV_NAME, SERVICE_TOKEN_FILENAME
 
 from auditpipeline import __version__
 
-USER_AGENT: Final = f"auditpipeline-operator/{__version__}"
-_CREDENTIALS_LIVE: Final = timedelta(minutes=10)
+USER_AGENT: Final = f"auditpipeline/{__version__}"
 _KUBECONFIG_IN_CLUSTER: Final = "KUBECONFIG"
 
 
@@ -88,6 +86,20 @@ class ApiServer:
             raise NoCredentials(f"no credentials for a cluster: {error}") from error
         return cls(configuration)
 
+    @property
+    def configuration(self) -> Configuration:
+        """Where the API server is, and the credentials for it."""
+        return self._configuration
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it belongs to."""
+        return self._loop
+
+    async def authorization(self) -> str:
+        """The value of the header, renewed where the credentials expire; empty where a certificate says who asks."""
+        return await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization") or ""
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()  # type: ignore[no-untyped-call]
@@ -112,7 +124,7 @@ class ApiServer:
             url += "?" + urlencode(query)
         headers = {"Accept": accept, "User-Agent": USER_AGENT, "Content-Type": "application/json"}
         try:
-            authorization = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+            authorization = await self.authorization()
             if authorization:
                 headers["authorization"] = authorization
             response = await self._client.rest_client.request(method, url, headers, body, _request_timeout=timeout)  # type: ignore[no-untyped-call]
@@ -120,29 +132,6 @@ class ApiServer:
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError, ConfigException) as error:
             raise NoAnswer(f"{method} {path}: {type(error).__name__}") from error
         return Answer(response.status, _object(text), _retry_after(response.headers.get("Retry-After")))
-
-    async def login(self) -> kopf.ConnectionInfo:
-        """The same credentials for kopf. May be called from another event loop.
-
-        They end after ten minutes, which makes each login distinct: kopf gives up for good when a refused
-        login is answered with equal credentials.
-        """
-        asked = asyncio.run_coroutine_threadsafe(
-            self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization"), self._loop
-        )
-        authorization = await asyncio.wrap_future(asked) or ""
-        configuration = self._configuration
-        scheme, _, token = authorization.rpartition(" ")
-        return kopf.ConnectionInfo(
-            server=configuration.host,
-            ca_path=configuration.ssl_ca_cert,
-            insecure=not configuration.verify_ssl,
-            scheme=(scheme or "Bearer").capitalize() if token else None,
-            token=token or None,
-            certificate_path=configuration.cert_file,
-            private_key_path=configuration.key_file,
-            expiration=datetime.now(UTC) + _CREDENTIALS_LIVE,
-        )
 
 
 def _in_cluster() -> bool:

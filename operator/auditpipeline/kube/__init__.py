@@ -1,0 +1,1 @@
+"""The API server: its kinds, and requests to it."""
