@@ -3,11 +3,13 @@
 `input.yaml` is laid over the base: an object of the same kind, namespace and name takes its place. `expect.yaml` has
     about      the situation, one sentence
     without    objects of the base to leave out, as Kind/namespace/name (cluster-scoped: Kind/name)
+    alone      true: the input as it is, as a project would hand it over, without any of the base
     scope      closed or partial; left out: by namespace
-    ready      True, False or Unknown; left out: True without errors, else False
+    ready      True, False or Unknown, that of all its pipelines; left out: True without errors, else False
     findings   all of them, each with check, reason, severity and object, emitter and field where there are any, and
                message, expected, found and fix where they are to be compared
     unknowns   all of them, each with check and reason, emitter where there is one, message where it is to be compared
+Where there is no AuditPipeline, the emitters are discovered, as `auditpipeline check` does.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,6 +22,7 @@ import yaml
 
 from auditpipeline.verdict import Verdict, judge
 from auditpipeline.views.manifests import Manifests, read_stream
+from auditpipeline.wiring.discovery import discover
 from auditpipeline.world.coverage import InputScope
 from auditpipeline.world.evidence import NO_EVIDENCE
 
@@ -60,18 +63,18 @@ class Scenario:
     @cached_property
     def expect(self) -> dict[str, Any]:
         value: dict[str, Any] = yaml.safe_load((self.folder / "expect.yaml").read_text())
-        assert set(value) <= {"about", "without", "scope", "ready", "findings", "unknowns"}, f"{self.name}: unknown words"
+        assert set(value) <= {"about", "without", "alone", "scope", "ready", "findings", "unknowns"}, f"{self.name}: unknown words"
         return value
 
     @cached_property
     def objects(self) -> list[dict[str, Any]]:
         """Base and input, merged."""
-        merged = {name_of(obj): obj for obj in base_objects()}
+        merged = {} if self.expect.get("alone") else {name_of(obj): obj for obj in base_objects()}
         for left_out in self.expect.get("without", ()):
             del merged[left_out]
         file = self.folder / "input.yaml"
         if file.exists():
-            merged |= {name_of(obj): obj for obj in yaml.safe_load_all(file.read_text())}
+            merged |= {name_of(obj): obj for obj in yaml.safe_load_all(file.read_text()) if obj is not None}
         return list(merged.values())
 
     def manifests(self) -> Manifests:
@@ -81,7 +84,8 @@ class Scenario:
 
     def verdicts(self) -> list[Verdict]:
         manifests = self.manifests()
-        return [judge(manifests.world, pipeline, NO_EVIDENCE, now=NOW) for pipeline in manifests.pipelines]
+        pipelines = manifests.pipelines or discover(manifests.world)
+        return [judge(manifests.world, pipeline, NO_EVIDENCE, now=NOW) for pipeline in pipelines]
 
     def expected(self) -> dict[str, Any]:
         """What `told` must give."""
@@ -96,10 +100,10 @@ class Scenario:
     def told(self) -> dict[str, Any]:
         """What the product says, as far as the expectation speaks of it."""
         verdicts = self.verdicts()
-        assert verdicts, f"{self.name}: no AuditPipeline"
+        assert verdicts, f"{self.name}: neither an AuditPipeline nor an emitter"
         expected = self.expected()
         return {
-            "ready": "/".join(str(verdict.ready.status) for verdict in verdicts),
+            "ready": "/".join(sorted({str(verdict.ready.status) for verdict in verdicts})),
             "findings": _as_far(expected["findings"], [told for verdict in verdicts for told in findings_of(verdict)]),
             "unknowns": _as_far(
                 expected["unknowns"],
