@@ -8,7 +8,7 @@ from pathlib import Path
 from auditpipeline.contracts.builtin import AUTO, NAMES
 from auditpipeline.report.model import STDIN, Position, Report, Unreadable
 from auditpipeline.verdict import judge
-from auditpipeline.views.manifests import MAX_FILE, Manifests, add_text, read_manifests
+from auditpipeline.views.manifests import MAX_FILE, Manifests, add_text, position, read_manifests
 from auditpipeline.wiring.discovery import covered_by, discover
 from auditpipeline.world.coverage import InputScope
 from auditpipeline.world.evidence import NO_EVIDENCE
@@ -43,14 +43,14 @@ def judged(args: argparse.Namespace, paths: list[str], *, namespace: str = "") -
         for pipeline in pipelines
         if namespace in {"", pipeline.ref.namespace}
     )
-    faulty = {finding.object for verdict in verdicts for finding in verdict.findings}
+    places = {(finding.object, finding.field) for verdict in verdicts for finding in verdict.findings}
     return Report(
         mode="manifests",
         verdicts=verdicts,
         unreadable=tuple(
             Unreadable(problem.message, Position(*problem.origin), problem.object) for problem in manifests.problems
         ),
-        positions={ref: Position(*manifests.origins[ref]) for ref in faulty if ref in manifests.origins},
+        positions={place: Position(*found) for place in places if (found := position(manifests, *place)) is not None},
         objects=manifests.objects,
         files=manifests.files,
     )

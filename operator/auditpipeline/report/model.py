@@ -41,19 +41,19 @@ class Report:
     """Everything a rendering needs.
 
     Attributes:
-        positions: Where each object was read; empty for a live cluster.
+        positions: Where each object's field was read; empty for a live cluster.
     """
 
     mode: Mode
     verdicts: tuple[Verdict, ...]
     unreadable: tuple[Unreadable, ...] = ()
-    positions: Mapping[ObjectRef, Position] = attribute(default_factory=dict)
+    positions: Mapping[tuple[ObjectRef, str], Position] = attribute(default_factory=dict)
     objects: int = 0
     files: int = 0
 
     def position(self, finding: Finding) -> Position:
-        """Where the finding's object was read."""
-        return self.positions.get(finding.object, Position())
+        """Where the finding's field was read."""
+        return self.positions.get((finding.object, finding.field), Position())
 
     def count(self, severity: Severity) -> int:
         """Findings of that severity; what cannot be read is an error."""

@@ -48,6 +48,7 @@ class Manifests:
     world: World
     pipelines: list[Pipeline] = field(default_factory=list)
     origins: dict[ObjectRef, Origin] = field(default_factory=dict)
+    documents: dict[Origin, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     objects: int = 0
     files: int = 0
@@ -74,6 +75,16 @@ def read_stream(text: str, name: str = "stdin", *, scope: InputScope = InputScop
     return manifests
 
 
+def position(manifests: Manifests, ref: ObjectRef, field_path: str) -> Origin | None:
+    """The file and line of a field, or of its object where the field stands nowhere; None for an object not read here."""
+    from auditpipeline.views.locate import line_of  # noqa: PLC0415  (PyYAML is imported only where something was found)
+
+    origin = manifests.origins.get(ref)
+    if origin is None:
+        return None
+    return Origin(origin.file, origin.line + line_of(manifests.documents[origin], ref, field_path))
+
+
 def add_text(manifests: Manifests, text: str, name: str) -> None:
     """Add the documents of a text. Never raises: what is wrong becomes a problem."""
     manifests.files += 1
@@ -88,6 +99,7 @@ def add_text(manifests: Manifests, text: str, name: str) -> None:
             else:
                 manifests.skipped += 1
             continue
+        manifests.documents[Origin(name, line)] = document
         _add(manifests, value, Origin(name, line))
 
 

@@ -9,7 +9,7 @@ def with_text(message: str, position: Position) -> Report:
     report = report_of([INPUTS["gateway-broken"]])
     verdict = report.verdicts[0]
     finding = replace(verdict.findings[0], message=message, fix="")
-    return replace(report, verdicts=(replace(verdict, findings=(finding,)),), positions={finding.object: position})
+    return replace(report, verdicts=(replace(verdict, findings=(finding,)),), positions={(finding.object, finding.field): position})
 
 
 def first_line(message: str, position: Position) -> str:
