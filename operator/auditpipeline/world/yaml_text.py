@@ -21,6 +21,20 @@ MAX_NODES: Final = 3_000_000
 _DEEP: Final = re.compile(r"^[ \t]{100}|(?:[-?:][ \t]+){20}", re.MULTILINE)
 _INDENT: Final = " " * MAX_DEPTH
 _FEW_ALIASES: Final = yaml_rs.AliasLimits(max_total_replayed_events=100_000, max_replay_stack_depth=16)
+# Lines of which nothing below can be true, told in a tenth of the time: a key, a word, a small number, a quoted word.
+# Nothing below looks past the end of a line, so lines of this form can be left out before it is searched.
+_ORDINARY: Final = re.compile(
+    r"""(?xm)
+    (?: ^ [ ]*+ (?: - [ ] )*+
+        (?! (?: [Yy][Ee][Ss] | [Nn][Oo] | [Oo][Nn] | [Oo][Ff][Ff] ) (?: [:\n] | \Z ) )
+        (?: [A-Za-z] [\w./-]*+ : (?: [ ] | (?=\n|\Z) ) )?+
+        (?! (?: [Yy][Ee][Ss] | [Nn][Oo] | [Oo][Nn] | [Oo][Ff][Ff] ) (?: [:\n] | \Z ) )
+        (?: [A-Za-z/] [\w./:-]*+ | [1-9][0-9]{0,9}+ | [&*] \w++ | " [\w./:-]*+ " | ' [\w./:-]*+ ' )?+
+        (?: \n | \Z )
+    )++
+    """,
+    re.ASCII,
+)
 # Where the two parsers could differ: a plain scalar that YAML 1.1 resolves in a way of its own, tags, merge keys,
 # complex keys, directives, tabs, and characters that PyYAML refuses or takes for line breaks.
 _YAML_1_1: Final = re.compile(
@@ -71,7 +85,7 @@ def load(text: str, *, max_bytes: int = MAX_BYTES) -> object:
     deep = _may_be_deep(text)
     # A block scalar at the very end of a text gets a line break from the faster parser even where it has none.
     cut = not text.endswith("\n") and ("|" in text or ">" in text)
-    if not deep and not cut and not _YAML_1_1.search(text) and _anchors_are_closed(text):
+    if not deep and not cut and not _YAML_1_1.search(_ORDINARY.sub("", text)) and _anchors_are_closed(text):
         try:
             # Else it takes quoted days for dates.
             return yaml_rs.loads(text, parse_datetime=False, alias_limits=_FEW_ALIASES)

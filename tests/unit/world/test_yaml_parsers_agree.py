@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from auditpipeline.world import yaml_reference
-from auditpipeline.world.yaml_text import UnreadableText, load
+from auditpipeline.world.yaml_text import _ORDINARY, _YAML_1_1, UnreadableText, load
 
 ROOT = Path(__file__).parents[3]
 
@@ -130,6 +130,22 @@ def test_they_agree_on_generated_documents(value: object, as_flow: bool) -> None
 def test_they_agree_on_what_pyyaml_writes(value: object) -> None:
     text = yaml.safe_dump(value, allow_unicode=True)
     assert outcome(load, text) == outcome(slow, text)
+
+
+LINES = st.one_of(
+    st.sampled_from([line for text in TRICKY for line in text.split("\n")]),
+    st.tuples(
+        st.sampled_from(["", "  ", "- ", "  - - "]),
+        st.sampled_from(["", "a: ", "no: ", "On:", "a.b/c: ", "no", "key:"]),
+        st.sampled_from(["", "a", "off", "offer", "no:", "no:a", "/a", "1", "01", "12345678901234567890", "1e3", "*x", "&x", '"no"', "a b", "'x:y'"]),
+    ).map("".join),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(LINES, max_size=5).map("\n".join))
+def test_lines_that_are_left_out_hold_nothing_that_is_searched_for(text: str) -> None:
+    assert (_YAML_1_1.search(_ORDINARY.sub("", text)) is None) == (_YAML_1_1.search(text) is None)
 
 
 def test_ordinary_manifests_take_the_fast_path() -> None:
