@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # The harness and the demo are packages below tests/ and demo/.
 export PYTHONPATH := tests
 
-.PHONY: help setup demo demo-down test test-unit test-cluster test-node lint lock bench-smoke clean
+.PHONY: help setup demo demo-down test test-unit test-cluster test-node lint lock bench-check bench-smoke clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ lock: setup ## write both lock files anew
 		--custom-compile-command "make lock" --upgrade pyproject.toml --output-file requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" --upgrade pyproject.toml --group dev --output-file requirements-dev.lock
+
+bench-check: setup ## measure `auditpipeline check` beside PyYAML alone and its peers
+	@$(BIN)/python bench/check.py
 
 bench-smoke: setup ## measure the time from a ConfigMap change to the status
 	@$(BIN)/python bench/smoke.py
