@@ -6,7 +6,7 @@ from typing import Any
 from auditpipeline.world.coverage import ClusterCoverage, InputCoverage, InputScope
 from auditpipeline.world.objects import Workload
 from auditpipeline.world.projections import project
-from auditpipeline.world.world import World
+from auditpipeline.world.world import NO_ROLES, World
 
 Object = dict[str, Any]
 RBAC = "rbac.authorization.k8s.io/v1"
@@ -43,7 +43,7 @@ def config_map(name: str, data: Mapping[str, str] | None = None, **body: Any) ->
 
 def world(*objects: Mapping[str, Any], scope: InputScope = InputScope.BY_NAMESPACE) -> World:
     """Manifests as a World."""
-    return fill(World(InputCoverage(scope)), objects)
+    return fill(World(InputCoverage(scope), NO_ROLES), objects)
 
 
 def live_world(*objects: Mapping[str, Any], forbidden: Mapping[str, str] | None = None) -> World:

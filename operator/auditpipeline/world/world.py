@@ -118,12 +118,14 @@ class Coverage(Protocol):
 class World:
     """The objects of a cluster or of a set of manifests.
 
-    `bootstrap` are roles that are there although no view puts them.
+    `bootstrap` are roles that are there although no view puts them, for manifests; without it the World is a running
+    cluster, which holds them itself, and whose controllers have written what follows from other objects.
     """
 
-    def __init__(self, coverage: Coverage, bootstrap: Mapping[ObjectRef, Role] = NO_ROLES) -> None:
+    def __init__(self, coverage: Coverage, bootstrap: Mapping[ObjectRef, Role] | None = None) -> None:
         self.coverage = coverage
-        self._bootstrap = bootstrap
+        self._live = bootstrap is None
+        self._bootstrap = NO_ROLES if bootstrap is None else bootstrap
         self.reads = Reads()
         self.config_maps: Table[ConfigMap] = Table("configmaps", self.reads)
         self.endpoint_slices: Table[EndpointSlice] = Table("endpointslices", self.reads)
@@ -208,15 +210,28 @@ class World:
         return self._found(self.roles, self._index.get(("resourceName", resource_name)))
 
     def gathered(self, role: Role) -> Iterator[Role]:
-        """The role, and for an aggregated ClusterRole those it gathers.
+        """The role, and for an aggregated ClusterRole of manifests those it gathers, and those that they gather.
 
-        A live aggregated role already holds the union of rules, so gathering again adds nothing there.
+        A live aggregated role holds what its controller gathered: until the controller has run, and where none runs, the
+        API server grants no more than that.
         """
         yield role
-        for selector in role.aggregates:
-            for other in self.roles.in_namespace("").values():
-                if other is not role and matches(selector, other.labels):
+        if self._live:
+            return
+        gathered, gathering = {role.ref}, [role]
+        while gathering:
+            selectors = gathering.pop().aggregates
+            for other in self._cluster_roles() if selectors else ():
+                if other.ref not in gathered and any(matches(selector, other.labels) for selector in selectors):
+                    gathered.add(other.ref)
+                    gathering.append(other)
                     yield other
+
+    def _cluster_roles(self) -> Iterator[Role]:
+        """Every ClusterRole, those of every API server included where no object has taken their place."""
+        held = self.roles.in_namespace("")
+        yield from held.values()
+        yield from (role for ref, role in self._bootstrap.items() if ref not in held)
 
     def find(self, ref: ObjectRef) -> KubernetesObject | None:
         """The object of any kind."""

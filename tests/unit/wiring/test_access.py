@@ -9,7 +9,7 @@ from auditpipeline.world.evidence import AccessQuestion
 from auditpipeline.world.objects import Subject
 from auditpipeline.world.projections import project
 from auditpipeline.world.world import World
-from kube_objects import live_world, obj, workload, world
+from kube_objects import fill, live_world, obj, workload, world
 
 GATEWAY = Subject("ServiceAccount", "team", "gateway")
 ALLOWED, DENIED, UNDECIDED = Reading.ALLOWED, Reading.DENIED, Reading.UNDECIDED
@@ -138,11 +138,48 @@ def test_bindings(objects: list[dict[str, Any]], asked: AccessQuestion, expected
     assert read_access(live_world(role(rule()), *objects), asked) is expected
 
 
-def test_aggregated_role_gathers_by_label() -> None:
-    gathering = role(aggregationRule={"clusterRoleSelectors": [{"matchLabels": {"give": "all"}}]})
-    gathered = obj("ClusterRole", "part", "", meta={"labels": {"give": "all"}}, rules=[rule()])
-    assert read_access(live_world(gathering, gathered, binding()), question()) is ALLOWED
-    assert read_access(live_world(gathering, obj("ClusterRole", "part", "", rules=[rule()]), binding()), question()) is DENIED
+def gathering(name: str = "writer", *, label: str = "give", **more: Any) -> dict[str, Any]:
+    selectors = [{"matchLabels": {label: "all"}}]
+    return obj("ClusterRole", name, "", aggregationRule={"clusterRoleSelectors": selectors}, rules=[], **more)
+
+
+def labelled(label: str, value: str = "all") -> dict[str, Any]:
+    return {"meta": {"labels": {label: value}}}
+
+
+def manifests(*objects: dict[str, Any]) -> World:
+    return fill(World(InputCoverage(InputScope.CLOSED), bootstrap_roles()), objects)
+
+
+def test_aggregated_role_of_manifests_gathers_by_label() -> None:
+    for value, expected in (("all", ALLOWED), ("none", DENIED)):
+        part = obj("ClusterRole", "part", "", rules=[rule()], **labelled("give", value))
+        assert read_access(manifests(gathering(), part, binding()), question()) is expected
+
+
+def test_aggregated_role_of_manifests_gathers_what_the_gathered_gather() -> None:
+    middle = gathering("middle", label="give-middle", **labelled("give"))
+    part = obj("ClusterRole", "part", "", rules=[rule()], **labelled("give-middle"))
+    assert read_access(manifests(gathering(), middle, part, binding()), question()) is ALLOWED
+    assert read_access(manifests(gathering(), part, binding()), question()) is DENIED
+
+
+def test_roles_that_gather_each_other_come_to_an_end() -> None:
+    one = gathering(label="give-two", **labelled("give-one"))
+    two = gathering("two", label="give-one", **labelled("give-two"))
+    assert read_access(manifests(one, two, binding()), question()) is DENIED
+
+
+def test_a_role_may_add_to_those_of_the_api_server() -> None:
+    part = obj("ClusterRole", "part", "", rules=[rule("audit")], **labelled("rbac.authorization.k8s.io/aggregate-to-view", "true"))
+    for name, expected in (("view", ALLOWED), ("edit", ALLOWED), ("admin", ALLOWED), ("system:auth-delegator", DENIED)):
+        assert read_access(manifests(part, binding(name=name)), question("audit")) is expected
+
+
+def test_a_live_aggregated_role_grants_what_its_controller_has_written() -> None:
+    part = obj("ClusterRole", "part", "", rules=[rule()], **labelled("give"))
+    assert read_access(live_world(gathering(), part, binding()), question()) is DENIED
+    assert read_access(live_world({**gathering(), "rules": [rule()]}, part, binding()), question()) is ALLOWED
 
 
 def test_absent_role_is_a_denial_only_where_absence_is_known() -> None:
