@@ -68,6 +68,13 @@ class Probe(NamedTuple):
     scheme: str
 
 
+class ExecProbe(NamedTuple):
+    """A probe that runs a command in the container."""
+
+    kind: str
+    command: tuple[str, ...]
+
+
 ContainerRole = Literal["container", "init", "sidecar", "ephemeral"]
 
 _LISTS: Final = {"container": "containers", "init": "initContainers", "sidecar": "initContainers", "ephemeral": "ephemeralContainers"}
@@ -86,6 +93,7 @@ class Container:
     mounts: tuple[Mount, ...]
     ports: tuple[ContainerPort, ...]
     probes: tuple[Probe, ...] = ()
+    exec_probes: tuple[ExecProbe, ...] = ()
 
     @property
     def list_name(self) -> str:
@@ -142,6 +150,15 @@ class PodSpec:
     dns_policy: str = "ClusterFirst"
     own_resolver: bool = False
     """`dnsConfig` names name servers, or `hostAliases` answers names without one."""
+    searches: tuple[str, ...] = ()
+    """The search path of `dnsConfig`."""
+    host_aliases: frozenset[str] = frozenset()
+    """The names, in lower case, that `hostAliases` answers before any name server."""
+
+    @property
+    def asks_the_node(self) -> bool:
+        """Names go to the node's own resolver instead of cluster DNS."""
+        return self.dns_policy == "Default" or (self.host_network and self.dns_policy == "ClusterFirst")
 
 
 class SelectorTerm(NamedTuple):

@@ -22,6 +22,7 @@ from auditpipeline.world.objects import (
     EndpointSlice,
     EnvFrom,
     EnvVar,
+    ExecProbe,
     IPBlock,
     KeyRef,
     KubernetesObject,
@@ -74,7 +75,7 @@ def project(obj: Mapping[str, Any]) -> KubernetesObject | None:
         raise MalformedObject("apiVersion and kind must be strings")
     entry = _PROJECTORS.get((api_version.partition("/")[0] if "/" in api_version else "", kind))
     if entry is None:
-        return None
+        return _foreign_workload(obj, kind)
     return entry(obj, object_ref(obj))
 
 
@@ -135,6 +136,8 @@ def pod_spec(template: Mapping[str, Any], path: str) -> PodSpec:
         reloaded=_reloaded(meta),
         dns_policy=_str(spec, "dnsPolicy", where) or "ClusterFirst",
         own_resolver=bool(_items(spec, "hostAliases", where) or _texts(_map(spec, "dnsConfig", where), "nameservers", where)),
+        searches=_texts(_map(spec, "dnsConfig", where), "searches", where),
+        host_aliases=frozenset(name.lower() for item in _items(spec, "hostAliases", where) for name in _texts(item, "hostnames", where)),
     )
 
 
@@ -157,6 +160,12 @@ def _container(item: Mapping[str, Any], role: ContainerRole, path: str) -> Conta
             for name in _PROBES
             for http in (_map(_map(item, name, f"{where}.{name}"), "httpGet", f"{where}.{name}.httpGet"),)
             if http
+        ),
+        exec_probes=tuple(
+            ExecProbe(name, words)
+            for name in _PROBES
+            for words in (_texts(_map(_map(item, name, f"{where}.{name}"), "exec", f"{where}.{name}.exec"), "command", f"{where}.{name}.exec"),)
+            if words
         ),
         ports=tuple(
             ContainerPort(_str(entry, "name", where), _int(entry, "containerPort", where), _str(entry, "protocol", where) or "TCP")
@@ -255,6 +264,22 @@ def _templated(obj: Mapping[str, Any], ref: ObjectRef) -> Workload:
         reloaded=_reloaded(_map(obj, "metadata", "metadata")),
         owner=_owner(obj),
     )
+
+
+def _foreign_workload(obj: Mapping[str, Any], kind: str) -> Workload | None:
+    """Pods of a kind that nobody here knows (an Argo Rollout, a DeploymentConfig) are pods all the same: a Service may select them.
+
+    Its fields beside the template are its own API's business, as is any template that does not read like a pod's.
+    """
+    if kind in _KNOWN_KINDS:
+        return None
+    try:
+        template = _map(_map(obj, "spec", "spec"), "template", "spec.template")
+        if not _items(_map(template, "spec", "spec.template.spec"), "containers", "spec.template.spec.containers"):
+            return None
+        return Workload(object_ref(obj), None, (), pod_spec(template, "spec.template."), "spec.template.spec")
+    except MalformedObject:
+        return None
 
 
 def _cron_job(obj: Mapping[str, Any], ref: ObjectRef) -> Workload:
@@ -626,3 +651,4 @@ _PROJECTORS: Final[Mapping[tuple[str, str], Callable[[Mapping[str, Any], ObjectR
     (_RBAC, "RoleBinding"): _binding,
     **{(policy.group, policy.kind): _foreign_policy for policy in FOREIGN_POLICIES},
 }
+_KNOWN_KINDS: Final = frozenset(kind for _, kind in _PROJECTORS)

@@ -146,8 +146,8 @@ class World:
         return self.coverage.gap(self, kind, namespace)
 
     def table(self, kind: str) -> Table[Any]:
-        """The table that holds objects of a kind; live pods for Pod."""
-        return getattr(self, _TABLES[kind])  # type: ignore[no-any-return]
+        """The table that holds objects of a kind; live pods for Pod, workloads for a kind that nobody here knows."""
+        return getattr(self, _TABLES.get(kind, "workloads"))  # type: ignore[no-any-return]
 
     def service(self, namespace: str, name: str) -> Service | None:
         """A Service by name."""
