@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from auditpipeline.api.conditions import HOPS, RECONCILING, STALLED, SUSPENDED, ConditionType, Status
 from auditpipeline.api.findings import MAX_MESSAGE, Finding, ObjectRef, Unknown
 from auditpipeline.api.reasons import Reason, Severity, blocked_by
 from auditpipeline.api.spec import Waiver
 from auditpipeline.checks.chain import run
-from auditpipeline.checks.given import Given
+from auditpipeline.checks.given import MAX_URLS, Given, SeenUrl, Urls
 from auditpipeline.wiring.pipeline import Pipeline
 from auditpipeline.wiring.resolve import Emitter, Wiring, emitter_questions, resolve, store_questions
 from auditpipeline.world.evidence import AccessQuestion, Evidence
@@ -28,12 +28,6 @@ MAX_SUMMARY: Final = 256
 _TOLD_IN_FULL: Final = 3
 
 
-class SeenUrl(NamedTuple):
-    """What the last status said of an emitter's URL; `last` is kept while none can be read."""
-
-    url: str
-    last: str
-    since: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +36,13 @@ class History:
 
     Attributes:
         conditions: Status and time of the last transition, by type.
+        urls: The URLs of each emitter, by its name.
         spec_changed: When the spec was last written, by the API server's clock.
     """
 
     generation: int = 0
     conditions: Mapping[str, tuple[str, float]] = attribute(default_factory=dict)
-    urls: Mapping[str, SeenUrl] = attribute(default_factory=dict)
+    urls: Mapping[str, Urls] = attribute(default_factory=dict)
     spec_changed: float = 0.0
 
     @classmethod
@@ -71,7 +66,9 @@ class History:
                 if (since := epoch(item.get("lastTransitionTime"))) is not None
             },
             urls={
-                str(item.get("name")): SeenUrl(str(item.get("url") or ""), str(item.get("lastURL") or ""), epoch(item.get("urlSince")))
+                str(item.get("name")): tuple(
+                    SeenUrl(str(entry.get("url") or ""), epoch(entry.get("since"))) for entry in _mappings(item.get("urlHistory"))
+                )
                 for item in _mappings(status.get("emitters"))
             },
             spec_changed=max(times, default=0.0),
@@ -124,7 +121,7 @@ def judge(world: World, pipeline: Pipeline, evidence: Evidence, *, now: float, h
     """Judge a pipeline in a world. Synchronous and pure."""
     wiring = resolve(world, pipeline)
     urls = {emitter.name: _seen(emitter, history.urls.get(emitter.name), now) for emitter in wiring.emitters}
-    given = Given(world, wiring, evidence, {name: seen.since for name, seen in urls.items() if seen.since is not None})
+    given = Given(world, wiring, evidence, urls)
     outcomes = () if pipeline.spec.suspend else tuple(run(given))
     today = datetime.fromtimestamp(now, UTC).date()
     findings = [
@@ -355,26 +352,24 @@ def _questions(wiring: Wiring) -> Iterable[AccessQuestion]:
                 yield from emitter_questions(store, access, emitter.account)
 
 
-def _seen(emitter: Emitter, before: SeenUrl | None, now: float) -> SeenUrl:
-    """The emitter's URL now, and since when it is so; no time where no change was ever seen."""
+def _seen(emitter: Emitter, before: Urls | None, now: float) -> Urls:
+    """The emitter's URLs up to now. One that cannot be read is no change: it may come back as it was."""
     winner = emitter.winner
     # Cut as the status stores it, or a long one would seem to change at every look.
     url = "" if winner is None or winner.endpoint is None else _cut(str(winner.endpoint), MAX_MESSAGE)
+    known = before or ()
+    if not url or (known and known[-1].url == url):
+        return known
     if before is None:
-        return SeenUrl(url, "", None)
-    known = before.url or before.last
-    if not url:
-        return SeenUrl("", known, before.since)
-    if url == known:
-        return SeenUrl(url, "", before.since)
+        return (SeenUrl(url, None),)
     written = None if winner is None else winner.written
-    return SeenUrl(url, "", float(int(now if written is None else written)))
+    return (*known, SeenUrl(url, float(int(now if written is None else written))))[-MAX_URLS:]
 
 
 # --- the status ---------------------------------------------------------------------------------------------------
 
 
-def _status(verdict: Verdict, urls: Mapping[str, SeenUrl], history: History) -> dict[str, Any]:
+def _status(verdict: Verdict, urls: Mapping[str, Urls], history: History) -> dict[str, Any]:
     store = verdict.wiring.store
     status = {
         "observedGeneration": history.generation,
@@ -392,7 +387,7 @@ def _status(verdict: Verdict, urls: Mapping[str, SeenUrl], history: History) -> 
     return _without_blanks(status)
 
 
-def _emitter_dict(emitter: Emitter, seen: SeenUrl, findings: Iterable[Finding]) -> dict[str, Any]:
+def _emitter_dict(emitter: Emitter, seen: Urls, findings: Iterable[Finding]) -> dict[str, Any]:
     own = [finding for finding in findings if finding.emitter == emitter.name]
     winner = emitter.winner
     target = next((target for target in emitter.targets if target.source.use == "events"), None)
@@ -404,15 +399,18 @@ def _emitter_dict(emitter: Emitter, seen: SeenUrl, findings: Iterable[Finding]) 
             "name": emitter.name,
             "workload": str(emitter.ref),
             "serviceAccount": emitter.account.name if emitter.account else "",
-            "url": _cut(seen.url, MAX_MESSAGE),
+            "url": "" if winner is None or winner.endpoint is None else _cut(str(winner.endpoint), MAX_MESSAGE),
             "urlSource": "" if winner is None else _cut(winner.description, MAX_SUMMARY),
-            "urlSince": "" if seen.since is None else timestamp(seen.since),
-            "lastURL": _cut(seen.last, MAX_MESSAGE),
+            "urlHistory": [_url_dict(entry) for entry in seen] or "",
             "service": service,
             "errors": sum(finding.is_error for finding in own),
             "warnings": sum(finding.severity is Severity.WARNING for finding in own),
         }
     )
+
+
+def _url_dict(seen: SeenUrl) -> dict[str, Any]:
+    return _without_blanks({"url": seen.url, "since": "" if seen.since is None else timestamp(seen.since)})
 
 
 def finding_dict(finding: Finding) -> dict[str, Any]:

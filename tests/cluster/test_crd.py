@@ -423,7 +423,7 @@ def test_the_largest_status_fits_into_etcd(client: Client, namespace: str) -> No
         "serviceAccount": "s" * 253,
         "url": "u" * 2048,
         "urlSource": "s" * 1024,
-        "urlSince": NOON,
+        "urlHistory": [{"url": "u" * 1024, "since": NOON}] * 4,
         "service": "s" * 253,
         "errors": 2**31 - 1,
         "warnings": 2**31 - 1,

@@ -32,7 +32,9 @@ def operator(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[kit.OperatorProcess]:
     folder = tmp_path_factory.mktemp("operator")
-    process = kit.OperatorProcess(kit.kubeconfig(cluster, folder, "audit-operator"), folder).start()
+    process = kit.OperatorProcess(
+        kit.kubeconfig(cluster, folder, "audit-operator"), folder, {"AUDITPIPELINE_GLANCE_INTERVAL": "5"}
+    ).start()
     yield process
     try:
         code, seconds = process.stop()
@@ -457,6 +459,12 @@ def test_a_crd_that_goes_and_comes_back_is_picked_up(stage: Stage) -> None:
     wait_until(lambda: stage.client.find(api, "CustomResourceDefinition", name) is None, what="the CRD to go")
     time.sleep(2)
     kit.install_crd(stage.cluster)
-    stage.apply_part("gateway-broken", "AuditPipeline", "gateway")
+
+    def applied() -> bool:
+        # For a moment the API server answers that the kind's storage is being made.
+        stage.apply_part("gateway-broken", "AuditPipeline", "gateway")
+        return True
+
+    wait_until(applied, what="the pipeline to be stored")
     wait_until(lambda: stage.reasons, timeout=60, what="a status after the CRD came back")
     assert stage.operator.running

@@ -397,11 +397,29 @@ def test_deleted_and_made_anew_with_the_same_url_is_no_change() -> None:
     first = judged(cluster(configured(OLD), pod(WRITTEN - 100)))
     gone = judged(cluster(pod(WRITTEN - 100), without=("ConfigMap/gateway-config",)), before=first)
     assert reasons(gone) == ["ConfigMapNotFound"]
-    assert gone.status["emitters"][0]["lastURL"] == OLD
+    assert gone.status["emitters"][0]["urlHistory"] == [{"url": OLD}]
     back = judged(cluster(configured(OLD, WRITTEN), pod(WRITTEN - 100)), before=gone)
     assert reasons(back) == []
     changed = judged(cluster(configured(NEW, WRITTEN), pod(WRITTEN - 100)), before=gone)
     assert reasons(changed) == ["ConfigNotReloaded"]
+
+
+def test_a_url_that_is_put_back_is_what_the_old_pods_use() -> None:
+    first = judged(cluster(configured(OLD), pod(WRITTEN - 100)))
+    changed = judged(cluster(configured(NEW, WRITTEN), pod(WRITTEN - 100)), before=first)
+    assert reasons(changed) == ["ConfigNotReloaded"]
+    back = judged(cluster(configured(OLD, WRITTEN + 60), pod(WRITTEN - 100)), before=changed)
+    assert reasons(back) == []
+    between = judged(cluster(configured(OLD, WRITTEN + 60), pod(WRITTEN + 30)), before=changed)
+    assert reasons(between) == ["ConfigNotReloaded"]
+
+
+def test_pods_from_before_all_that_is_remembered_are_not_judged() -> None:
+    verdict = judged(cluster(configured(OLD), pod(WRITTEN - 100)))
+    for number in range(1, 5):
+        verdict = judged(cluster(configured(f"{OLD}/{number}", WRITTEN + number), pod(WRITTEN - 100)), before=verdict)
+    assert len(verdict.status["emitters"][0]["urlHistory"]) == 4
+    assert reasons(verdict) == []
 
 
 def test_a_url_longer_than_the_status_keeps_is_no_change() -> None:

@@ -37,6 +37,7 @@ class Finding:
         object: Where the fault stands.
         field: Path in `object`, list items by name: `data[config.yaml].datastorage.url`, `spec.ports[http].port`.
         details: Further facts by name, for machines.
+        latent: Nothing fails for certain, so it is a warning although its reason is an error elsewhere.
     """
 
     reason: Reason
@@ -50,6 +51,7 @@ class Finding:
     workload: ObjectRef | None = None
     details: Mapping[str, str] = attribute(default_factory=dict)
     waived: bool = False
+    latent: bool = False
 
     @property
     def check(self) -> ConditionType:
@@ -61,7 +63,9 @@ class Finding:
     @property
     def severity(self) -> Severity:
         """Info once waived."""
-        return Severity.INFO if self.waived else self.reason.severity
+        if self.waived:
+            return Severity.INFO
+        return Severity.WARNING if self.latent else self.reason.severity
 
     @property
     def is_error(self) -> bool:

@@ -103,6 +103,11 @@ class Reason(Enum):
     CLUSTER_DOMAIN_MISMATCH = _error(
         "ClusterDomainMismatch", C.SERVICE_RESOLVED, "The host ends in another cluster domain than this cluster's, so its name does not resolve."
     )
+    CLUSTER_DNS_NOT_USED = _error(
+        "ClusterDNSNotUsed",
+        C.SERVICE_RESOLVED,
+        "The emitter's pods look names up without the cluster's search path, so the URL's host, which leaves out the domain, is not found.",
+    )
     HOST_IS_ADDRESS = _warning("HostIsAddress", C.SERVICE_RESOLVED, "The URL uses an address; it breaks when the Service is made anew.")
     EXTERNAL_HOST = _gap("ExternalHost", C.SERVICE_RESOLVED, "The host lies outside the cluster, so its wiring cannot be judged here.")
     EXTERNAL_NAME_SERVICE = _gap("ExternalNameService", C.SERVICE_RESOLVED, "The Service is an alias for a name outside the cluster.")
@@ -141,6 +146,11 @@ class Reason(Enum):
         "BindingInOtherNamespace", C.ACCESS_GRANTED, "The RoleBinding stands in another namespace than the store asks in; it grants only in its own."
     )
     GROUP_SUBJECT_IGNORED = _error("GroupSubjectIgnored", C.ACCESS_GRANTED, "A binding names a group, but the store's review carries the user alone.")
+    REVIEW_NAMESPACE_MISMATCH = _error(
+        "ReviewNamespaceMismatch",
+        C.ACCESS_GRANTED,
+        "The store asks its access reviews in another namespace than its own, where the emitters are not bound.",
+    )
     ACCESS_DENIED = _error("AccessDenied", C.ACCESS_GRANTED, "The API server's access review says no, though the rules seem to allow it.", live=True)
     STORE_CANNOT_REVIEW = _error("StoreCannotReview", C.ACCESS_GRANTED, "The store's own ServiceAccount may not create token or access reviews.")
 
@@ -164,7 +174,14 @@ class Reason(Enum):
 
     BATCH_EXCEEDS_LIMIT = _warning("BatchExceedsLimit", C.SETTINGS_FIT, "A full batch is larger than what the store takes; it is refused whole and lost.")
     BATCH_EXCEEDS_BUFFER = _warning("BatchExceedsBuffer", C.SETTINGS_FIT, "The batch is larger than the buffer; the client refuses that and uses its defaults.")
-    PROBE_MISCONFIGURED = _warning("ProbeMisconfigured", C.SETTINGS_FIT, "A probe names a port that its container does not declare, so it can only fail.")
+    PROBE_BYPASSES_GATE = _warning(
+        "ProbeBypassesGate",
+        C.SETTINGS_FIT,
+        "The readiness probe asks the liveness path, so the pod counts as ready while its own gate still waits for the store.",
+    )
+    PROBE_MISCONFIGURED = _warning(
+        "ProbeMisconfigured", C.SETTINGS_FIT, "A probe asks a port or path that nothing serves, or runs what is no command, so it can only fail."
+    )
     GRACE_PERIOD_TOO_SHORT = _warning("GracePeriodTooShort", C.SETTINGS_FIT, "The pod may be killed before its last flush has ended.")
     TIMEOUT_TOO_SHORT = _warning("TimeoutTooShort", C.SETTINGS_FIT, "The emitter gives up before the store can have asked its two reviews.")
     PORT_COLLISION = _warning("PortCollision", C.SETTINGS_FIT, "Two containers of a pod declare the same port; only one can listen on it.")

@@ -13,8 +13,9 @@ from auditpipeline.api.reasons import Reason
 from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, answer, blocked, nothing_known, store_gap
 from auditpipeline.contracts.model import Access
 from auditpipeline.wiring.access import Reading, bindings_for, covers, covers_resource, covers_verb, grants, read_access
-from auditpipeline.wiring.environment import listed
+from auditpipeline.wiring.environment import listed, variables
 from auditpipeline.wiring.resolve import Emitter, emitter_questions, store_questions
+from auditpipeline.wiring.serving import store_container
 from auditpipeline.world.evidence import AccessQuestion
 from auditpipeline.world.objects import Role, RoleBinding, Subject, Workload
 
@@ -68,7 +69,44 @@ def access_denied(given: Given, emitter: Emitter) -> Iterator[Outcome]:
         yield from [outcome for outcome in outcomes if outcome is not None][:1]
 
 
-STORE_CHECKS: Final[tuple[StoreCheck, ...]] = (store_cannot_review,)  # nobody gets in
+def review_namespace_mismatch(given: Given) -> Iterator[Outcome]:
+    """The store's variable for its own namespace holds another one, so it asks where nobody is bound."""
+    names = {contract.namespace_env for contract in given.wiring.contracts if contract.access is not None}
+    if len(names) != 1 or not given.store.authenticates:
+        return
+    for workload in given.store.workloads:
+        container = store_container(workload, given.wiring.contracts)
+        variable = None if container is None else variables(given.world, workload, container).get(next(iter(names)))
+        # A manifest without a namespace of its own is read as `default`, and goes wherever it is applied.
+        if variable is None or not variable.text or workload.ref.namespace in {variable.text, "default"}:
+            continue
+        # Emitters that are bound there, too, get in all the same.
+        asked = [
+            question._replace(namespace=variable.text)
+            for emitter in given.wiring.emitters
+            if emitter.account is not None
+            for access in given.store.accesses
+            if access is not None
+            for question in emitter_questions(given.store, access, emitter.account)
+        ]
+        if any(read_access(given.world, question) is not Reading.ALLOWED for question in asked):
+            yield Finding(
+                Reason.REVIEW_NAMESPACE_MISMATCH,
+                f"{workload.ref} sets {variable.name} to {variable.text[:63]}, so the store asks its access reviews there; "
+                f"it runs, and its emitters are bound, in {workload.ref.namespace}.",
+                variable.place.object,
+                variable.place.field,
+                expected=workload.ref.namespace,
+                found=variable.text[:63],
+                fix=f"take {variable.name} from fieldRef metadata.namespace",
+                workload=workload.ref,
+            )
+
+
+STORE_CHECKS: Final[tuple[StoreCheck, ...]] = (
+    store_cannot_review,        # nobody gets in
+    review_namespace_mismatch,  # the door is watched elsewhere
+)
 CHECKS: Final[tuple[EmitterCheck, ...]] = (access_denied,)            # this one does not
 
 

@@ -6,10 +6,11 @@ from typing import Final
 from auditpipeline.api.conditions import ConditionType
 from auditpipeline.api.findings import Finding, Outcome, Unknown
 from auditpipeline.api.reasons import Reason
-from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, blocked, from_missing
+from auditpipeline.checks.given import MAX_URLS, EmitterCheck, Given, StoreCheck, Urls, blocked, from_missing
 from auditpipeline.wiring.dns import HostKind, read_host
 from auditpipeline.wiring.environment import container_place, listed
 from auditpipeline.wiring.resolve import Emitter, used_sources
+from auditpipeline.wiring.serving import store_container
 from auditpipeline.wiring.sources import config_file_not_mounted
 from auditpipeline.wiring.urls import Endpoint
 from auditpipeline.world.objects import Workload
@@ -135,10 +136,10 @@ def config_not_reloaded(given: Given, emitter: Emitter) -> Iterator[Outcome]:
     A variable is fixed when its container starts and programs read their configuration file at start, so the container's
     start counts. The moment of change is the API server's own time of the write that changed the value.
     """
-    since = given.url_since.get(emitter.name)
+    urls = given.urls.get(emitter.name, ())
     workload = emitter.workload
     source = emitter.winner
-    if since is None or workload is None or source is None or source.place.object.kind != "ConfigMap":
+    if len(urls) == 0 or workload is None or source is None or source.endpoint is None or source.place.object.kind != "ConfigMap":
         return
     if not given.evidence.live or workload.reloaded or workload.pod.reloaded:
         return
@@ -146,7 +147,7 @@ def config_not_reloaded(given: Given, emitter: Emitter) -> Iterator[Outcome]:
     stale = [
         pod
         for pod in given.world.pods_of(workload)
-        if not pod.terminating and any(running.name in names and running.started < since for running in pod.running)
+        if not pod.terminating and any(running.name in names and _stale(urls, running.started) for running in pod.running)
     ]
     if stale:
         yield _finding(
@@ -160,6 +161,24 @@ def config_not_reloaded(given: Given, emitter: Emitter) -> Iterator[Outcome]:
         )
 
 
+def store_file_not_mounted(given: Given) -> Iterator[Outcome]:
+    """The store ends at once without the configuration file that its variable names."""
+    for workload in given.store.workloads:
+        container = store_container(workload, given.wiring.contracts)
+        missing = None if container is None else config_file_not_mounted(given.world, workload, container.name)
+        if missing is not None:
+            yield Finding(
+                missing.reason,
+                missing.message,
+                missing.place.object,
+                missing.place.field,
+                missing.expected,
+                missing.found,
+                missing.fix,
+                workload=workload.ref,
+            )
+
+
 CHECKS: Final[tuple[EmitterCheck, ...]] = (
     key_not_read,          # a place holds one, and the emitter does not look there
     url_not_found,         # no place holds a URL
@@ -168,7 +187,7 @@ CHECKS: Final[tuple[EmitterCheck, ...]] = (
     url_sources_disagree,  # there are two, and they differ
     config_not_reloaded,   # it is right, and the running pods do not know it
 )
-STORE_CHECKS: Final[tuple[StoreCheck, ...]] = ()
+STORE_CHECKS: Final[tuple[StoreCheck, ...]] = (store_file_not_mounted,)  # the store finds no configuration of its own
 
 
 def _needed_config_maps(workload: Workload) -> dict[str, str]:
@@ -210,3 +229,13 @@ def _example(given: Given) -> str:
 
 def _finding(emitter: Emitter, reason: Reason, message: str, *, field: str, expected: str, found: str, fix: str) -> Finding:
     return Finding(reason, message, emitter.ref, field, expected, found, fix, emitter.name, emitter.ref)
+
+
+def _stale(urls: Urls, started: float) -> bool:
+    """Another URL stood there when the container started. What stood there before the first that was seen is not known,
+    unless nothing did.
+    """
+    known = [seen for seen in urls if seen.since is None or seen.since <= started]
+    if known:
+        return known[-1].url != urls[-1].url
+    return len(urls) < MAX_URLS

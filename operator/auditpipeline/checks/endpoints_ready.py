@@ -11,8 +11,9 @@ from auditpipeline.api.conditions import ConditionType
 from auditpipeline.api.findings import Finding, ObjectRef, Outcome, Unknown
 from auditpipeline.api.reasons import Reason
 from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, blocked, nothing_known, store_workload
-from auditpipeline.wiring.environment import listed
-from auditpipeline.world.objects import Labels, Service, Workload
+from auditpipeline.wiring.environment import listed, variables
+from auditpipeline.wiring.serving import pod_port, store_container
+from auditpipeline.world.objects import Labels, Service, ServicePort, Workload
 
 HOP: Final = ConditionType.ENDPOINTS_READY
 
@@ -119,6 +120,68 @@ def target_port_not_served(given: Given) -> Iterator[Outcome]:
         )
 
 
+def target_number_contradicted(given: Given) -> Iterator[Outcome]:
+    """A numeric target port where the pods say that they serve that port under another number.
+
+    Without such a contradiction a number that is not declared may be right all the same, so it is a warning, for the port
+    that takes events alone; pods that declare no port say nothing.
+    """
+    service = given.store.service
+    if service is None or service.external_name or service.headless:
+        return
+    selected = _selected(given, service)
+    used = {target.endpoint.port for emitter in given.wiring.emitters for target in emitter.targets if target.source.use == "events" and target.service is service}
+    for port in service.ports:
+        declared = [_declared(workload, port.protocol) for workload in selected]
+        if not isinstance(port.target, int) or not declared or any(not ports or port.target in ports for ports in declared):
+            continue
+        meant = next((number for number, name in declared[0].items() if name and name == _api_name(service, port)), None)
+        if meant is None and port.port not in used:
+            continue
+        label = port.name or str(port.port)
+        numbers = listed([f"{number} ({name})" if name else str(number) for number, name in declared[0].items()])
+        yield _finding(
+            given,
+            service,
+            Reason.TARGET_PORT_NOT_SERVED,
+            f"Port {port.port} of Service {service.ref.name} leads to container port {port.target}, "
+            f"which {selected[0].ref} does not declare; it declares {numbers}.",
+            f"spec.ports[{label}].targetPort",
+            expected=str(meant) if meant is not None else f"one of {numbers}",
+            found=str(port.target),
+            fix=f"set targetPort to {meant}" if meant is not None else f"set targetPort to a declared port, or declare {port.target}",
+            latent=meant is None,
+        )
+
+
+def listens_elsewhere(given: Given) -> Iterator[Outcome]:
+    """The store's own variable moves its API to a port that the Service does not lead to."""
+    service = given.store.service
+    names = {contract.port_env for contract in given.wiring.contracts}
+    if service is None or service.external_name or service.headless or len(names) != 1:
+        return
+    for workload in _selected(given, service):
+        container = store_container(workload, given.wiring.contracts)
+        variable = None if container is None else variables(given.world, workload, container).get(next(iter(names)))
+        if variable is None or variable.text is None or not variable.text.isdecimal():
+            continue
+        reached = [number for port in service.ports if port.protocol == "TCP" and (number := pod_port(workload, port)) is not None]
+        if not reached or int(variable.text) in reached:
+            continue
+        yield _finding(
+            given,
+            service,
+            Reason.TARGET_PORT_NOT_SERVED,
+            f"Service {service.ref.name} leads to port {listed([str(number) for number in reached])} of {workload.ref}, "
+            f"whose variable {variable.name} makes it listen on {variable.text[:5]}.",
+            "spec.ports",
+            expected=f"a targetPort {variable.text[:5]}",
+            found=listed([str(number) for number in reached]),
+            fix=f"set targetPort to {variable.text[:5]}, or remove {variable.name} from {workload.ref}",
+        )
+        return
+
+
 def no_ready_endpoints(given: Given) -> Iterator[Outcome]:
     """A live Service whose slices hold no ready address."""
     service = given.store.service
@@ -149,12 +212,14 @@ def no_ready_endpoints(given: Given) -> Iterator[Outcome]:
 
 
 STORE_CHECKS: Final[tuple[StoreCheck, ...]] = (
-    no_service,                # nothing to judge
-    selector_missing,          # nobody says which pods
-    selector_matches_nothing,  # it says so, and there are none
-    scaled_to_zero,            # there could be some
-    target_port_not_served,    # there are some, and none has that port
-    no_ready_endpoints,        # all is right, and none is ready
+    no_service,                  # nothing to judge
+    selector_missing,            # nobody says which pods
+    selector_matches_nothing,    # it says so, and there are none
+    scaled_to_zero,              # there could be some
+    target_port_not_served,      # there are some, and none has a port of that name
+    target_number_contradicted,  # or of that number
+    listens_elsewhere,           # or it listens on another
+    no_ready_endpoints,          # all is right, and none is ready
 )
 CHECKS: Final[tuple[EmitterCheck, ...]] = ()
 
@@ -165,6 +230,16 @@ def _selected(given: Given, service: Service) -> list[Workload]:
 
 def _port_names(workload: Workload, protocol: str) -> set[str]:
     return {port.name for container in workload.pod.containers if container.runs for port in container.ports if port.name and port.protocol == protocol}
+
+
+def _declared(workload: Workload, protocol: str) -> dict[int, str]:
+    """The declared ports with their names."""
+    return {port.number: port.name for container in workload.pod.containers if container.runs for port in container.ports if port.protocol == protocol}
+
+
+def _api_name(service: Service, port: ServicePort) -> str:
+    """The name under which the pods would declare the port: its own; `http` where it is the only one and has none."""
+    return port.name or ("http" if len(service.ports) == 1 else "")
 
 
 def _pairs(labels: Labels) -> str:
@@ -182,7 +257,7 @@ def _selector_fix(workloads: tuple[Workload, ...]) -> str:
 
 
 def _finding(
-    given: Given, service: Service, reason: Reason, message: str, field: str, *, expected: str, found: str, fix: str
+    given: Given, service: Service, reason: Reason, message: str, field: str, *, expected: str, found: str, fix: str, latent: bool = False
 ) -> Finding:
     workload: ObjectRef | None = store_workload(given)
-    return Finding(reason, message, service.ref, field, expected, found, fix, workload=workload)
+    return Finding(reason, message, service.ref, field, expected, found, fix, workload=workload, latent=latent)

@@ -1,8 +1,9 @@
 """What every check is given, and how it says what it found."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Final, NamedTuple
 
 from auditpipeline.api.conditions import ConditionType
 from auditpipeline.api.findings import Finding, ObjectRef, Outcome, Unknown
@@ -15,18 +16,31 @@ from auditpipeline.world.objects import Workload
 from auditpipeline.world.world import World
 
 
+class SeenUrl(NamedTuple):
+    """A URL and when it was set (seconds since the epoch); None for the first one that was seen."""
+
+    url: str
+    since: float | None
+
+
+MAX_URLS: Final = 4
+"""How many URLs of an emitter are remembered."""
+Urls = tuple[SeenUrl, ...]
+"""The URLs of an emitter, oldest first; the last one counts now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """A resolved pipeline in its world, with what probes know.
 
     Attributes:
-        url_since: When each emitter's URL was last seen to change, by emitter; absent where no change was seen.
+        urls: The URLs that each emitter was seen to have, by its name.
     """
 
     world: World
     wiring: Wiring
     evidence: Evidence
-    url_since: dict[str, float]
+    urls: Mapping[str, Urls]
 
     @property
     def store(self) -> Store:

@@ -210,7 +210,7 @@ def _meant(given: Given, target: Target) -> Service | None:
     match target.host.kind:
         case HostKind.ADDRESS:
             return store.service if store.service is not None and target.endpoint.host in store.service.cluster_ips else None
-        case HostKind.LOOPBACK | HostKind.EXTERNAL:
+        case HostKind.LOOPBACK | HostKind.EXTERNAL | HostKind.ALIAS:
             return None
         case _:
             pass

@@ -19,6 +19,8 @@ from auditpipeline.wiring.serving import port_of, spoken_scheme
 from auditpipeline.world.objects import Service
 
 HOP: Final = ConditionType.SERVICE_RESOLVED
+_API: Final = frozenset({"http", "https", "api", "http-api", "rest"})
+_SIDE_PORTS: Final = frozenset({"metrics", "http-metrics", "prometheus", "health", "http-health", "healthz", "pprof"})
 _NOT_THE_API: Final = ("metric", "health", "pprof", "debug", "prom")
 
 
@@ -103,8 +105,37 @@ def host_not_a_service(given: Given, emitter: Emitter) -> Iterator[Outcome]:
                 )
             case HostKind.EXTERNAL:
                 yield Unknown(HOP, Reason.EXTERNAL_HOST, f"Host {endpoint.host} of {emitter.name} lies outside the cluster.", emitter.name)
+            case HostKind.ALIAS:
+                yield Unknown(HOP, Reason.EXTERNAL_HOST, f"Host {endpoint.host} of {emitter.name} is an address that hostAliases give.", emitter.name)
             case _:
                 pass
+
+
+def cluster_dns_not_used(given: Given, emitter: Emitter) -> Iterator[Outcome]:
+    """The pods do not search the cluster's domain, and the host leaves it out.
+
+    Where the node's resolver is asked instead of cluster DNS, what it knows cannot be told from manifests.
+    """
+    pod = None if emitter.workload is None else emitter.workload.pod
+    for target in emitter.targets:
+        host, endpoint = target.host, target.endpoint
+        if pod is None or host.kind is not HostKind.SERVICE:
+            continue
+        if pod.asks_the_node and not pod.own_resolver:
+            message = f"Host {endpoint.host} of {emitter.name} is looked up by the node's resolver, not by cluster DNS."
+            yield Unknown(HOP, Reason.EXTERNAL_HOST, message, emitter.name)
+        elif pod.dns_policy == "None" and not pod.searches and not host.domain:
+            full = f"{host.service}.{host.namespace}.svc.{CLUSTER_DOMAIN}"
+            yield _finding(
+                given,
+                emitter,
+                target,
+                Reason.CLUSTER_DNS_NOT_USED,
+                f'Host "{endpoint.host}" is not found: {emitter.ref} has dnsPolicy None without a search path, so only full names are.',
+                expected=full,
+                found=endpoint.host,
+                fix=f"set it to {endpoint.at(full, endpoint.port)}, or set dnsConfig.searches or dnsPolicy ClusterFirst",
+            )
 
 
 def service_not_found(given: Given, emitter: Emitter) -> Iterator[Outcome]:
@@ -201,7 +232,13 @@ def port_not_exposed(given: Given, emitter: Emitter) -> Iterator[Outcome]:
             continue
         endpoint = target.endpoint
         reachable = _reachable(given, service)
-        if not reachable or endpoint.port in reachable:
+        if endpoint.port in reachable:
+            if target.source.use == "events" and target.service is not None:
+                yield from _not_the_api(given, emitter, target, service)
+            continue
+        if not reachable:
+            if service.ports and not service.headless:
+                yield from _no_tcp(given, emitter, target, service)
             continue
         yield _finding(
             given,
@@ -213,6 +250,40 @@ def port_not_exposed(given: Given, emitter: Emitter) -> Iterator[Outcome]:
             found=str(endpoint.port),
             details={"port": str(endpoint.port), "service": f"{service.ref.namespace}/{service.ref.name}"},
         )
+
+
+def _not_the_api(given: Given, emitter: Emitter, target: Target, service: Service) -> Iterator[Outcome]:
+    """The port is there, and by its name serves metrics or health; another one is the API's."""
+    number = target.endpoint.port
+    name = next((port.name for port in service.ports if port.port == number), "")
+    api = {port.port: port.name for port in service.ports if port.protocol == "TCP" and port.name in _API}
+    if api and name in _SIDE_PORTS and not service.headless:
+        yield _finding(
+            given,
+            emitter,
+            target,
+            Reason.PORT_NOT_EXPOSED,
+            f"Port {number} of Service {service.ref.name} is its {name} port, where no event is taken; the API is exposed at {_ports(api)}.",
+            expected=f"one of {_ports(api)}",
+            found=f"{number} ({name})",
+            fix=f"set it to {target.endpoint.at(service.dns_name, next(iter(api)))}",
+            details={"port": str(number), "service": f"{service.ref.namespace}/{service.ref.name}"},
+        )
+
+
+def _no_tcp(given: Given, emitter: Emitter, target: Target, service: Service) -> Iterator[Outcome]:
+    protocols = listed(sorted({f"{port.port}/{port.protocol}" for port in service.ports}))
+    yield _finding(
+        given,
+        emitter,
+        target,
+        Reason.PORT_NOT_EXPOSED,
+        f"Service {service.ref.name} exposes no TCP port, and HTTP needs one; it exposes {protocols}.",
+        expected=f"port {target.endpoint.port} with protocol TCP",
+        found=protocols,
+        fix=f"set protocol TCP on the port of Service {service.ref.name}",
+        details={"port": str(target.endpoint.port), "service": f"{service.ref.namespace}/{service.ref.name}"},
+    )
 
 
 def scheme_mismatch(given: Given, emitter: Emitter) -> Iterator[Outcome]:
@@ -248,6 +319,7 @@ STORE_CHECKS: Final[tuple[StoreCheck, ...]] = (
 CHECKS: Final[tuple[EmitterCheck, ...]] = (
     url_unknown,            # there is no host to judge
     host_not_a_service,     # localhost, an address, a name from outside
+    cluster_dns_not_used,   # a name of the cluster, and nobody asks its DNS
     service_not_found,      # the name is nowhere, or stands in another namespace
     service_not_the_store,  # it is there, and is something else
     port_not_exposed,       # the Service is there (or meant), its port is not
@@ -381,7 +453,7 @@ def _right_port(reachable: Mapping[int, str], port: int) -> int:
     """The URL's own port where it can be reached, else the one that is most likely the API's."""
     if port in reachable or not reachable:
         return port
-    api = [number for number, name in reachable.items() if name in {"http", "https", "api", "http-api", "rest"}]
+    api = [number for number, name in reachable.items() if name in _API]
     other = [number for number, name in reachable.items() if not any(word in name for word in _NOT_THE_API)]
     return next(iter([*api, *other, *reachable]))
 

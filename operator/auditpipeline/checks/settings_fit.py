@@ -11,10 +11,12 @@ from auditpipeline.api.conditions import ConditionType
 from auditpipeline.api.findings import Finding, ObjectRef, Outcome
 from auditpipeline.api.reasons import Reason
 from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, all_workloads
+from auditpipeline.contracts.builtin import AUTO
 from auditpipeline.contracts.model import EmitterRules, Limits
 from auditpipeline.wiring.documents import look_up, read_document
 from auditpipeline.wiring.environment import Place, container_place
 from auditpipeline.wiring.resolve import Emitter
+from auditpipeline.wiring.serving import store_container
 from auditpipeline.world.yaml_text import UnreadableText
 
 HOP: Final = ConditionType.SETTINGS_FIT
@@ -107,6 +109,83 @@ def probe_misconfigured(given: Given) -> Iterator[Outcome]:
                     )
 
 
+def probe_is_no_command(given: Given) -> Iterator[Outcome]:
+    """A probe runs the text of a list, `[/usr/bin/curl,`, as if it were a program; copied from another format."""
+    for emitter, workload in all_workloads(given):
+        for container in workload.pod.containers:
+            for probe in container.exec_probes:
+                # `[` and `[[` are programs of their own.
+                if re.match(r"\[[^\s\[]", probe.command[0]):
+                    yield Finding(
+                        Reason.PROBE_MISCONFIGURED,
+                        f"{workload.ref} container {container.name} has a {probe.kind} whose program is the beginning of a list written as text.",
+                        *_at(container_place(workload, container, f"{probe.kind}.exec.command[0]")),
+                        expected="the program's path",
+                        found="text that begins with [",
+                        fix="write each word of the command as a list item of its own, without brackets and commas",
+                        emitter=emitter,
+                        workload=workload.ref,
+                    )
+
+
+def probe_path_not_served(given: Given) -> Iterator[Outcome]:
+    """A probe of the store asks a path that this version does not answer.
+
+    Only a version that the pipeline names is known well enough; between those that are known there were others.
+    """
+    paths = given.wiring.contracts[0].probe_paths
+    if given.wiring.pipeline.spec.contract == AUTO or not paths:
+        return
+    for workload in given.store.workloads:
+        container = store_container(workload, given.wiring.contracts)
+        for probe in container.probes if container is not None else ():
+            path = probe.path.partition("?")[0]
+            if path not in {*paths, "/metrics"}:
+                yield Finding(
+                    Reason.PROBE_MISCONFIGURED,
+                    f"{workload.ref} container {container.name if container else ''} has a {probe.kind} on path {path[:64]}, "
+                    f"which a store of contract {given.wiring.contracts[0].name} does not serve; it serves {', '.join(paths)}.",
+                    *_at(container_place(workload, container, f"{probe.kind}.httpGet.path") if container else Place(workload.ref, "")),
+                    expected=f"one of {', '.join(paths)}",
+                    found=path[:64],
+                    fix=f"set the path to {paths[0]}",
+                    workload=workload.ref,
+                )
+
+
+def probe_bypasses_gate(given: Given, emitter: Emitter) -> Iterator[Outcome]:
+    """The readiness probe asks the liveness path, so the pod is ready whatever its gate says.
+
+    That there is a gate shows in the health URL that the emitter is given, or the pipeline names the version.
+    """
+    gates = {contract.gate for contract in given.wiring.contracts}
+    gate = gates.pop() if len(gates) == 1 else None
+    gated = given.wiring.pipeline.spec.contract != AUTO or any(source.use == "health" for source in emitter.sources)
+    if emitter.workload is None or gate is None or not gated:
+        return
+    for container in emitter.workload.pod.containers:
+        for probe in container.probes:
+            if probe.kind == "readinessProbe" and probe.path == gate.live and container.name in _readers(emitter):
+                yield _finding(
+                    emitter,
+                    Reason.PROBE_BYPASSES_GATE,
+                    f"{emitter.ref} container {container.name} counts as ready by {gate.live}, which does not wait for the store; {gate.ready} does.",
+                    container_place(emitter.workload, container, "readinessProbe.httpGet.path"),
+                    expected=gate.ready,
+                    found=gate.live,
+                    fix=f"set the readinessProbe's path to {gate.ready}",
+                )
+
+
+def _readers(emitter: Emitter) -> set[str]:
+    """The containers that read a store URL, rather than run beside one that does."""
+    winners = {source.container for source in emitter.sources if not source.unread_instead_of}
+    if emitter.workload is None or winners - {""}:
+        return winners
+    running = [container.name for container in emitter.workload.pod.containers if container.role == "container"]
+    return set(running[:1])
+
+
 def port_collision(given: Given) -> Iterator[Outcome]:
     """Two containers of a pod share its network: the second to listen on a port fails."""
     for emitter, workload in all_workloads(given):
@@ -130,13 +209,16 @@ def port_collision(given: Given) -> Iterator[Outcome]:
 
 
 STORE_CHECKS: Final[tuple[StoreCheck, ...]] = (
-    probe_misconfigured,  # a probe that can only fail
-    port_collision,       # two that want the same port
+    probe_misconfigured,    # a probe of a port that is not there
+    probe_is_no_command,    # of a program that is not there
+    probe_path_not_served,  # of a path that is not there
+    port_collision,         # two that want the same port
 )
 CHECKS: Final[tuple[EmitterCheck, ...]] = (
     batch_exceeds_limit,     # a full batch is refused
     batch_exceeds_buffer,    # a full batch cannot be
     timeout_too_short,       # the answer comes too late
+    probe_bypasses_gate,     # the first events come before the store
     grace_period_too_short,  # the last flush is cut
 )
 

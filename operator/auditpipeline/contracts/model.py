@@ -62,9 +62,23 @@ class Limits(NamedTuple):
     timeout: int = 0
 
 
+class Gate(NamedTuple):
+    """The probe paths of an emitter whose readiness waits for the store."""
+
+    ready: str
+    live: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Contract:
-    """What one era of the store and its emitters promises. There is one of each, so identity compares them."""
+    """What one era of the store and its emitters promises. There is one of each, so identity compares them.
+
+    Attributes:
+        port_env: The store's variable that overrides its API port.
+        namespace_env: The store's variable for the namespace of its access reviews; without it its own namespace counts.
+        probe_paths: What the store answers to probes; empty where that is not known.
+        gate: The paths at which an emitter tells that it is ready (and so is the store) and that it is alive, if it has a gate.
+    """
 
     name: str
     title: str
@@ -75,6 +89,10 @@ class Contract:
     emitters: tuple[EmitterRules, ...]
     limits: Limits
     tls_key: str = ""
+    port_env: str = ""
+    namespace_env: str = ""
+    probe_paths: tuple[str, ...] = ()
+    gate: Gate | None = None
 
     def rules_for(self, workload: str) -> EmitterRules | None:
         """The rules of the workload of that name."""
@@ -93,9 +111,9 @@ def parse_contract(text: str) -> Contract:
         raise InvalidContract("a contract must be YAML") from None
     if not isinstance(body, dict):
         raise InvalidContract("a contract must be a YAML mapping")
-    _only(body, {"name", "title", "store", "access", "reviews", "limits", "emitters"}, "contract")
+    _only(body, {"name", "title", "store", "access", "reviews", "gate", "limits", "emitters"}, "contract")
     store = _mapping(body.get("store", {}), "store")
-    _only(store, {"services", "workloads", "tlsKey"}, "store")
+    _only(store, {"services", "workloads", "tlsKey", "portEnv", "namespaceEnv", "probePaths"}, "store")
     limits = _mapping(body.get("limits", {}), "limits")
     _only(limits, set(Limits._fields), "limits")
     access = body.get("access")
@@ -122,7 +140,19 @@ def parse_contract(text: str) -> Contract:
         emitters=tuple(_rules(item) for item in _mappings(body, "emitters")),
         limits=Limits(**{name: _number(limits, name, "limits") for name in limits}),
         tls_key=_text(store, "tlsKey", "store") if "tlsKey" in store else "",
+        port_env=_text(store, "portEnv", "store") if "portEnv" in store else "",
+        namespace_env=_text(store, "namespaceEnv", "store") if "namespaceEnv" in store else "",
+        probe_paths=_names(store, "probePaths", "store"),
+        gate=_gate(body),
     )
+
+
+def _gate(body: Mapping[str, Any]) -> Gate | None:
+    if "gate" not in body:
+        return None
+    gate = _mapping(body["gate"], "gate")
+    _only(gate, set(Gate._fields), "gate")
+    return Gate(_text(gate, "ready", "gate"), _text(gate, "live", "gate"))
 
 
 def _rules(item: Mapping[str, Any]) -> EmitterRules:

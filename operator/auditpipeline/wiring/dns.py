@@ -22,6 +22,7 @@ class HostKind(Enum):
     LOOPBACK = "the pod itself or the machine it happens to run on"
     OTHER_DOMAIN = "a Service name under another cluster domain"
     EXTERNAL = "a name outside the cluster"
+    ALIAS = "a name that the pod's hostAliases answer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,11 +238,22 @@ def _emitter(world: World, pipeline: Pipeline, spec: EmitterSpec, store: Store, 
         Target(source, source.endpoint, host, service, open_to_us)
         for source in used_sources(sources)
         if source.endpoint is not None
-        for host in (read_host(source.endpoint.host, absolute=source.endpoint.absolute, namespace=ref.namespace),)
+        for host in (_host(source.endpoint, workload, ref.namespace),)
         for open_to_us in (_may_look(world, host, ref.namespace, store),)
         for service in (_service(world, host) if open_to_us else None,)
     ]
     return Emitter(spec, ref, workload, tuple(sources), tuple(targets))
+
+
+def _host(endpoint: Endpoint, workload: Workload | None, namespace: str) -> Host:
+    if workload is not None and endpoint.host.lower() in workload.pod.host_aliases:
+        # /etc/hosts is asked before any name server.
+        return Host(HostKind.ALIAS)
+    host = read_host(endpoint.host, absolute=endpoint.absolute, namespace=namespace)
+    if workload is not None and workload.pod.asks_the_node and (host.short or host.ambiguous):
+        # The node's search path is not the cluster's: the name is whatever the machine's network takes it for.
+        return Host(HostKind.EXTERNAL)
+    return host
 
 
 def _sources(
@@ -264,13 +275,13 @@ def emitter_sources(world: World, workload: Workload, container: str, contracts:
     if found:
         return found
     generic = discovered_sources(world, workload, container, Names.generic(builtin_contracts()))
-    everywhere = Names.of(builtin_contracts(), workload.ref.name)
-    if everywhere is None or not everywhere.keys:
+    # A workload that the possible contracts do not know reads what its own manifest wires, whatever another era says.
+    if known is None or not known.keys:
         return generic
     if any(source.via != "file" for source in generic):
         return [source for source in generic if source.via != "file"]
     default = {rule.default for contract in contracts if (rule := contract.rules_for(workload.ref.name)) is not None}
-    unread = [replace(source, unread_instead_of=everywhere.keys) for source in generic]
+    unread = [replace(source, unread_instead_of=known.keys) for source in generic]
     if len(default) == 1 and (url := default.pop()):
         return [default_source(workload, url), *unread]
     return unread

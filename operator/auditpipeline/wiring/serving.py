@@ -30,6 +30,16 @@ def pod_port(workload: Workload, port: ServicePort) -> int | None:
     return None
 
 
+def store_container(workload: Workload, contracts: tuple[Contract, ...]) -> Container | None:
+    """The container that is the store: the only one, else the one that bears the store's name; None where neither tells."""
+    main = [container for container in workload.pod.containers if container.role == "container"]
+    if len(main) == 1:
+        return main[0]
+    names = {name for contract in contracts for name in contract.workloads} | {workload.ref.name}
+    named = [container for container in main if container.name in names]
+    return named[0] if len(named) == 1 else None
+
+
 def spoken_scheme(world: World, workload: Workload, port: ServicePort, contracts: tuple[Contract, ...]) -> tuple[str, str] | None:
     """`http` or `https` with what shows it; None where nothing does.
 
