@@ -11,6 +11,7 @@ from auditpipeline.wiring.dns import HostKind, read_host
 from auditpipeline.wiring.environment import container_place, listed
 from auditpipeline.wiring.resolve import Emitter, used_sources
 from auditpipeline.wiring.serving import store_container
+from auditpipeline.wiring.serving import store_container
 from auditpipeline.wiring.sources import config_file_not_mounted
 from auditpipeline.wiring.urls import Endpoint
 from auditpipeline.world.objects import Workload
@@ -159,6 +160,24 @@ def config_not_reloaded(given: Given, emitter: Emitter) -> Iterator[Outcome]:
             found="pods started before it",
             fix=f"kubectl -n {emitter.ref.namespace} rollout restart {emitter.ref.kind.lower()}/{emitter.ref.name}",
         )
+
+
+def store_file_not_mounted(given: Given) -> Iterator[Outcome]:
+    """The store ends at once without the configuration file that its variable names."""
+    for workload in given.store.workloads:
+        container = store_container(workload, given.wiring.contracts)
+        missing = None if container is None else config_file_not_mounted(given.world, workload, container.name)
+        if missing is not None:
+            yield Finding(
+                missing.reason,
+                missing.message,
+                missing.place.object,
+                missing.place.field,
+                missing.expected,
+                missing.found,
+                missing.fix,
+                workload=workload.ref,
+            )
 
 
 def store_file_not_mounted(given: Given) -> Iterator[Outcome]:

@@ -130,7 +130,8 @@ def target_number_contradicted(given: Given) -> Iterator[Outcome]:
     if service is None or service.external_name or service.headless:
         return
     selected = _selected(given, service)
-    used = {target.endpoint.port for emitter in given.wiring.emitters for target in emitter.targets if target.source.use == "events" and target.service is service}
+    targets = [target for emitter in given.wiring.emitters for target in emitter.targets]
+    used = {target.endpoint.port for target in targets if target.source.use == "events" and target.service is service}
     for port in service.ports:
         declared = [_declared(workload, port.protocol) for workload in selected]
         if not isinstance(port.target, int) or not declared or any(not ports or port.target in ports for ports in declared):
