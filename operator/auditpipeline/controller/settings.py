@@ -47,6 +47,7 @@ class Settings:
     resync_interval: float = _setting(
         900.0, "how often the keys of each kind are listed and compared with what the watches told", least=10
     )
+    glance_interval: float = _setting(30.0, "how often one AuditPipeline is read to see that its watch lives", least=1)
     forbidden_retry: float = _setting(30.0, "how often a list that is forbidden is tried again", least=1)
     stop_timeout: float = _setting(
         2.0, "how long a stop waits for the watches to end; they hold nothing that needs more", least=0

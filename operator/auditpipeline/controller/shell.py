@@ -67,6 +67,7 @@ class Shell:
             changed=self._wake_all,
             stale=self._stale,
             resync=settings.resync_interval,
+            glance_interval=settings.glance_interval,
             forbidden_retry=settings.forbidden_retry,
         )
         self._reviewer = access.AccessReviewer(

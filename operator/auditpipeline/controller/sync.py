@@ -6,6 +6,8 @@ each kind are listed here as metadata, beside kopf:
 - the *start barrier*: a kind is synced when each listed key was seen, or is gone. Before, absence proves nothing.
 - the *sweep*: after a relist, and every `resync` seconds, what is known but not listed is dropped.
 - the *watchdog*: a listed version that no event told of within some seconds means a watch that died silently.
+- the *glance*: one AuditPipeline, every half minute. When a CRD is deleted and made again, kopf asks for the kind before
+  the API server serves it, and then never again.
 
 A kind that may not be listed does not hold the barrier: its absences are `Forbidden`, with the missing rule as text.
 """
@@ -13,19 +15,16 @@ A kind that may not be listed does not hold the barrier: its absences are `Forbi
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Final, Protocol
+from typing import Final
 
 from auditpipeline.api.findings import ObjectRef
-from auditpipeline.controller.versions import Versions, version_of
-from auditpipeline.kube.client import Answer, NoAnswer
-from auditpipeline.kube.kinds import ApiKind
+from auditpipeline.controller.listing import Listing, Refusal, Requests, glance, list_metadata
+from auditpipeline.controller.versions import Versions
+from auditpipeline.kube.client import NoAnswer
+from auditpipeline.kube.kinds import PIPELINES, ApiKind
 
-_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_PAGE: Final = 500
-_LIST_TIMEOUT: Final = 60.0
 _READY_TIMEOUT: Final = 5.0
 _RELIST_SETTLE: Final = 1.0
 """Seconds after the first sign of a relist: by then kopf has delivered most of it."""
@@ -38,38 +37,6 @@ _BEHIND: Final = 15.0
 """Seconds that a watch may lag behind a list."""
 
 logger = logging.getLogger(__name__)
-
-
-class Requests(Protocol):
-    """The part of `ApiServer` that is needed here."""
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        accept: str = "application/json",
-        timeout: float = 30.0,  # noqa: ASYNC109  (see ApiServer)
-    ) -> Answer:
-        """See `ApiServer.request`."""
-
-
-class Refusal(Enum):
-    """Why a list gave nothing."""
-
-    FORBIDDEN = "forbidden"
-    ABSENT = "absent"
-    """The API server does not know the kind: its CRD is not installed."""
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """All objects of a kind at one version."""
-
-    version: int
-    objects: Mapping[ObjectRef, int]
 
 
 @dataclass(slots=True)
@@ -94,6 +61,7 @@ class Sync:
         changed: Callable[[], None],
         stale: Callable[[str], None],
         resync: float,
+        glance_interval: float,
         forbidden_retry: float,
     ) -> None:
         """Wire it up.
@@ -107,6 +75,7 @@ class Sync:
             changed: Called when the barrier passes and when a kind becomes readable or unreadable.
             stale: Called with a kind whose watch lags too far behind its list.
             resync: Seconds between sweeps of a kind.
+            glance_interval: Seconds between looks at one AuditPipeline.
             forbidden_retry: Seconds until a forbidden list is tried again.
         """
         self._api = api
@@ -117,6 +86,7 @@ class Sync:
         self._changed = changed
         self._stale = stale
         self._resync = resync
+        self._glance_interval = glance_interval
         self._forbidden_retry = forbidden_retry
         self._states = {kind.kind: _State() for kind in self._kinds}
         self._passed = False
@@ -151,6 +121,7 @@ class Sync:
         async with asyncio.TaskGroup() as group:
             for kind in self._kinds:
                 group.create_task(self._keep(kind))
+            group.create_task(self._look_again())
 
     async def _keep(self, kind: ApiKind) -> None:
         state = self._states[kind.kind]
@@ -257,42 +228,20 @@ class Sync:
             self._gone(lost)
 
     async def _watch_dog(self, kind: ApiKind) -> None:
+        await self._must_catch_up(kind, await self._list(kind))
+
+    async def _look_again(self) -> None:
+        while True:
+            await asyncio.sleep(self._glance_interval)
+            await self._must_catch_up(PIPELINES, await glance(self._api, PIPELINES))
+
+    async def _must_catch_up(self, kind: ApiKind, listing: Listing | Refusal) -> None:
         """A list newer than the events, and still after a while: the watch is dead, whatever it says."""
-        listing = await self._list(kind)
         if not isinstance(listing, Listing) or not self._versions.behind(kind.kind, listing.objects):
             return
         await asyncio.sleep(_BEHIND)
         if self._versions.behind(kind.kind, listing.objects):
             self._stale(kind.kind)
-
-
-async def list_metadata(api: Requests, kind: ApiKind) -> Listing | Refusal:
-    """The keys and versions of all objects of a kind, page by page."""
-    query = {"limit": str(_PAGE)}
-    if kind.field_selector:
-        query["fieldSelector"] = kind.field_selector
-    objects: dict[ObjectRef, int] = {}
-    while True:
-        try:
-            answer = await api.request("GET", kind.path, query=query, accept=_METADATA, timeout=_LIST_TIMEOUT)
-        except NoAnswer as error:
-            logger.info("cannot list %s: %s", kind.resource, error)
-            return Refusal.FAILED
-        if answer.status in {401, 403}:
-            return Refusal.FORBIDDEN if answer.status == 403 else Refusal.FAILED
-        if answer.status == 404:
-            return Refusal.ABSENT
-        if not answer.ok:
-            # 410 among them: the pages took so long that their version is gone.
-            logger.info("cannot list %s: HTTP %d", kind.resource, answer.status)
-            return Refusal.FAILED
-        for item in answer.body.get("items") or ():
-            meta = item["metadata"]
-            objects[ObjectRef(kind.kind, meta.get("namespace", ""), meta["name"])] = version_of(meta)
-        meta = answer.body.get("metadata", {})
-        query["continue"] = meta.get("continue", "")
-        if not query["continue"]:
-            return Listing(version_of(meta), objects)
 
 
 def _missing_rule(kind: ApiKind) -> str:

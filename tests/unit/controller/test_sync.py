@@ -9,10 +9,11 @@ import pytest
 
 from auditpipeline.api.findings import ObjectRef
 from auditpipeline.controller import sync as module
-from auditpipeline.controller.sync import Listing, Refusal, Sync, list_metadata
+from auditpipeline.controller.listing import Listing, Refusal, list_metadata
+from auditpipeline.controller.sync import Sync
 from auditpipeline.controller.versions import Versions
 from auditpipeline.kube.client import Answer, NoAnswer
-from auditpipeline.kube.kinds import OBJECTS
+from auditpipeline.kube.kinds import OBJECTS, PIPELINES
 
 CONFIG_MAPS = next(kind for kind in OBJECTS if kind.kind == "ConfigMap")
 SERVICES = next(kind for kind in OBJECTS if kind.kind == "Service")
@@ -69,6 +70,7 @@ class Bench:
             changed=self._changed,
             stale=self.stale.append,
             resync=resync,
+            glance_interval=0.02,
             forbidden_retry=0.05,
         )
 
@@ -244,6 +246,19 @@ async def test_a_watch_that_lags_behind_its_list_is_stale() -> None:
         bench.api.lists[CONFIG_MAPS.path] = {"a": 6}
         await until(lambda: bench.stale)
     assert bench.stale[0] == "ConfigMap"
+
+
+async def test_a_pipeline_that_no_watch_tells_of_is_noticed_between_the_sweeps() -> None:
+    bench = Bench()
+    async with bench.running():
+        await until(lambda: bench.sync.passed)
+        await asyncio.sleep(0.1)
+        assert bench.stale == []
+        bench.api.lists[PIPELINES.path] = {"new": 9}
+        await until(lambda: bench.stale)
+    assert bench.stale[0] == "AuditPipeline"
+    glances = [query for path, query in bench.api.requests if path == PIPELINES.path]
+    assert all(query == {"limit": "1"} for query in glances)
 
 
 async def test_pages_are_joined_and_the_selector_is_kept() -> None:
