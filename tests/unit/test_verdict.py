@@ -410,6 +410,8 @@ def test_a_url_that_is_put_back_is_what_the_old_pods_use() -> None:
     assert reasons(changed) == ["ConfigNotReloaded"]
     back = judged(cluster(configured(OLD, WRITTEN + 60), pod(WRITTEN - 100)), before=changed)
     assert reasons(back) == []
+    in_that_second = judged(cluster(configured(OLD, WRITTEN + 60), pod(WRITTEN)), before=changed)
+    assert reasons(in_that_second) == []
     between = judged(cluster(configured(OLD, WRITTEN + 60), pod(WRITTEN + 30)), before=changed)
     assert reasons(between) == ["ConfigNotReloaded"]
 

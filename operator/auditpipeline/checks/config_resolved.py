@@ -11,7 +11,6 @@ from auditpipeline.wiring.dns import HostKind, read_host
 from auditpipeline.wiring.environment import container_place, listed
 from auditpipeline.wiring.resolve import Emitter, used_sources
 from auditpipeline.wiring.serving import store_container
-from auditpipeline.wiring.serving import store_container
 from auditpipeline.wiring.sources import config_file_not_mounted
 from auditpipeline.wiring.urls import Endpoint
 from auditpipeline.world.objects import Workload
@@ -180,24 +179,6 @@ def store_file_not_mounted(given: Given) -> Iterator[Outcome]:
             )
 
 
-def store_file_not_mounted(given: Given) -> Iterator[Outcome]:
-    """The store ends at once without the configuration file that its variable names."""
-    for workload in given.store.workloads:
-        container = store_container(workload, given.wiring.contracts)
-        missing = None if container is None else config_file_not_mounted(given.world, workload, container.name)
-        if missing is not None:
-            yield Finding(
-                missing.reason,
-                missing.message,
-                missing.place.object,
-                missing.place.field,
-                missing.expected,
-                missing.found,
-                missing.fix,
-                workload=workload.ref,
-            )
-
-
 CHECKS: Final[tuple[EmitterCheck, ...]] = (
     key_not_read,          # a place holds one, and the emitter does not look there
     url_not_found,         # no place holds a URL
@@ -251,10 +232,12 @@ def _finding(emitter: Emitter, reason: Reason, message: str, *, field: str, expe
 
 
 def _stale(urls: Urls, started: float) -> bool:
-    """Another URL stood there when the container started. What stood there before the first that was seen is not known,
-    unless nothing did.
+    """Another URL stood there when the container started.
+
+    Times have whole seconds, so within the second of a change both URLs may be the one. What stood there before the
+    first that was seen is not known, unless nothing did.
     """
-    known = [seen for seen in urls if seen.since is None or seen.since <= started]
-    if known:
-        return known[-1].url != urls[-1].url
-    return len(urls) < MAX_URLS
+    before = [seen.url for seen in urls if seen.since is None or seen.since < started]
+    until = [seen.url for seen in urls if seen.since is None or seen.since <= started]
+    possible = {*before[-1:], *until[-1:]}
+    return urls[-1].url not in possible if possible else len(urls) < MAX_URLS
