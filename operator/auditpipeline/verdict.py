@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import Any, Final
 
 from auditpipeline.api.conditions import HOPS, RECONCILING, STALLED, SUSPENDED, ConditionType, Status
@@ -89,15 +90,14 @@ class Condition:
     since: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Verdict:
     """The judgement of one pipeline.
 
     Attributes:
         findings: All findings, waived ones included, symptoms folded into their causes; worst first, then in path order.
         due: When it may change by time alone (seconds since the epoch); None for never.
-        questions: Access reviews that would confirm or refute it.
-        status: The whole `.status` to store.
+        history, urls: What the object remembers, and the emitters' URLs as it is to remember them.
     """
 
     pipeline: Pipeline
@@ -108,13 +108,23 @@ class Verdict:
     summary: str
     broken_hop: str
     due: float | None
-    questions: frozenset[AccessQuestion]
-    status: dict[str, Any]
+    history: History
+    urls: Mapping[str, Urls]
 
     @property
     def ready(self) -> Condition:
         """The summary condition."""
         return next(condition for condition in self.conditions if condition.type == ConditionType.READY)
+
+    @cached_property
+    def questions(self) -> frozenset[AccessQuestion]:
+        """Access reviews that would confirm or refute it."""
+        return frozenset(_questions(self.wiring))
+
+    @cached_property
+    def status(self) -> dict[str, Any]:
+        """The whole `.status` to store. Built when it is asked for: a check of manifests stores none."""
+        return _status(self, self.urls, self.history)
 
 
 def judge(world: World, pipeline: Pipeline, evidence: Evidence, *, now: float, history: History = NO_HISTORY) -> Verdict:
@@ -138,7 +148,7 @@ def judge(world: World, pipeline: Pipeline, evidence: Evidence, *, now: float, h
     ready = _ready(hops, errors, unknowns, summary, history=history, now=now, suspended=pipeline.spec.suspend)
     grace_ends = _grace_ends(hops, errors, history, pipeline.spec.grace_period)
     conditions = (*hops, ready, *_kstatus(ready, errors, history, now, grace_ends, suspended=pipeline.spec.suspend))
-    verdict = Verdict(
+    return Verdict(
         pipeline=pipeline,
         wiring=wiring,
         findings=ordered,
@@ -147,10 +157,9 @@ def judge(world: World, pipeline: Pipeline, evidence: Evidence, *, now: float, h
         summary=summary,
         broken_hop=str(errors[0].check) if errors else "",
         due=_due(pipeline.spec.waivers, now, grace_ends if errors else None),
-        questions=frozenset(_questions(wiring)),
-        status={},
+        history=history,
+        urls=urls,
     )
-    return replace(verdict, status=_status(verdict, urls, history))
 
 
 def not_yet_checked(history: History, *, now: float) -> dict[str, Any]:
