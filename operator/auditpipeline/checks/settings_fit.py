@@ -5,6 +5,7 @@ All of it is latent: events are lost under load, at the end of a pod, or not at 
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from auditpipeline.api.conditions import ConditionType
@@ -12,7 +13,7 @@ from auditpipeline.api.findings import Finding, ObjectRef, Outcome
 from auditpipeline.api.reasons import Reason
 from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, all_workloads
 from auditpipeline.contracts.builtin import AUTO
-from auditpipeline.contracts.model import EmitterRules, Limits
+from auditpipeline.contracts.model import Contract, EmitterRules, Limits
 from auditpipeline.wiring.documents import look_up, read_document
 from auditpipeline.wiring.environment import Place, container_place
 from auditpipeline.wiring.resolve import Emitter
@@ -225,7 +226,12 @@ CHECKS: Final[tuple[EmitterCheck, ...]] = (
 
 def _limits(given: Given) -> Limits:
     """What every possible contract agrees on."""
-    limits = [contract.limits for contract in given.wiring.contracts]
+    return _agreed(given.wiring.contracts)
+
+
+@lru_cache
+def _agreed(contracts: tuple[Contract, ...]) -> Limits:
+    limits = [contract.limits for contract in contracts]
     agreed = (values[0] if len(set(values)) == 1 else 0 for values in zip(*limits, strict=True))
     return Limits(*agreed)
 
