@@ -85,6 +85,8 @@ class Hops:
         if self._suspended:
             return HopState(hop, Mark.UNKNOWN, ("Suspended",))
         outcomes = [outcome for emitter in emitters for outcome in self._outcomes[hop].get(emitter, ())]
+        if not outcomes:
+            return HopState(hop, Mark.OK)
         for mark in Mark:
             reasons = tuple(dict.fromkeys(str(outcome.reason) for outcome in outcomes if _mark(outcome) is mark))
             if reasons and mark is not Mark.OK:
