@@ -132,7 +132,7 @@ def _put(manifests: Manifests, value: dict[str, Any], ref: ObjectRef, origin: Or
         manifests.pipelines = [known for known in manifests.pipelines if known.ref != ref] + [pipeline]
         manifests.origins[ref] = origin
         return
-    obj = project(value)
+    obj = project(value, ref)
     if obj is not None:
         manifests.world.put(obj)
         manifests.origins[obj.ref] = origin

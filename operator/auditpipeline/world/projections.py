@@ -63,8 +63,8 @@ class MalformedObject(ValueError):  # noqa: N818  (reads as a noun where it is r
     """The object does not have the shape of its kind; the text names the field."""
 
 
-def project(obj: Mapping[str, Any]) -> KubernetesObject | None:
-    """The typed value of an object, or None for a kind that no check looks at.
+def project(obj: Mapping[str, Any], ref: ObjectRef | None = None) -> KubernetesObject | None:
+    """The typed value of an object, or None for a kind that no check looks at; `ref` where it has been read already.
 
     Raises:
         MalformedObject: A field has a type that its kind does not allow.
@@ -76,7 +76,7 @@ def project(obj: Mapping[str, Any]) -> KubernetesObject | None:
     entry = _PROJECTORS.get((api_version.partition("/")[0] if "/" in api_version else "", kind))
     if entry is None:
         return _foreign_workload(obj, kind)
-    return entry(obj, object_ref(obj))
+    return entry(obj, ref or object_ref(obj))
 
 
 def object_ref(obj: Mapping[str, Any]) -> ObjectRef:
