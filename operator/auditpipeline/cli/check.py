@@ -1,9 +1,9 @@
-"""`auditpipeline check`: judge manifests before they are deployed."""
+"""`auditpipeline check`: judge manifests before they are deployed, or a running cluster."""
 
 import argparse
 
 from auditpipeline.cli.exits import EXIT_CLEAN, EXIT_FINDINGS, EXIT_USAGE
-from auditpipeline.cli.judging import PATH_HELP, add_input_flags, judged
+from auditpipeline.cli.judging import PATH_HELP, add_cluster_flags, add_input_flags, report_of
 from auditpipeline.cli.output import coloured, complain, write
 from auditpipeline.report.formats import FORMATS, render
 
@@ -11,12 +11,13 @@ from auditpipeline.report.formats import FORMATS, render
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.description = (
-        "Judge the AuditPipelines in manifests, and the emitters that no AuditPipeline covers. "
+        "Judge the AuditPipelines in manifests, and the emitters that no AuditPipeline covers. Without a PATH: those of "
+        "the running cluster. "
         "Exit code: 0 nothing at or above --fail-on, 1 findings, 2 usage or nothing to judge."
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", help=PATH_HELP)
+    parser.add_argument("paths", nargs="*", metavar="PATH", help=f"{PATH_HELP}; none: the running cluster")
     parser.add_argument("-o", "--output", choices=FORMATS, default="table", help="format (default: table)")
-    parser.add_argument("-n", "--namespace", default="", help="judge the pipelines of this namespace only")
+    add_cluster_flags(parser)
     add_input_flags(parser)
     parser.add_argument(
         "--fail-on",
@@ -32,11 +33,18 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         OSError: A path cannot be read.
+        CannotJudge: The cluster cannot be read.
     """
-    report = judged(args, args.paths, namespace=args.namespace)
+    report = report_of(args, args.paths)
     write(render(report, args.output, fail_on=args.fail_on, colour=coloured()))
     if not report.emitters and not report.unreadable and not args.allow_empty:
-        where = f"namespace {args.namespace} of the input" if args.namespace else "the input"
-        complain(f"{where} holds no emitter, so nothing was judged; --allow-empty accepts that")
+        complain(f"{_where(args)} holds no emitter, so nothing was judged; --allow-empty accepts that")
         return EXIT_USAGE
     return EXIT_FINDINGS if report.fails(args.fail_on) else EXIT_CLEAN
+
+
+def _where(args: argparse.Namespace) -> str:
+    whole = "the input" if args.paths else "the cluster"
+    if args.namespace:
+        return f"namespace {args.namespace} of {whole}"
+    return whole if args.paths or args.all_namespaces else "the context's namespace"

@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+from auditpipeline.cli.exits import CannotJudge
 from auditpipeline.contracts.builtin import AUTO, NAMES
 from auditpipeline.report.model import STDIN, Position, Report, Unreadable
 from auditpipeline.verdict import judge
@@ -27,6 +28,39 @@ def add_input_flags(parser: argparse.ArgumentParser) -> None:
         default=AUTO,
         help="what the store of discovered emitters promises (default: auto)",
     )
+
+
+def add_cluster_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags that say which cluster, and what of it."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "-n",
+        "--namespace",
+        default="",
+        help="judge the pipelines of this namespace only (default: all in PATH; of a cluster the context's namespace)",
+    )
+    where.add_argument("-A", "--all-namespaces", action="store_true", help="judge the pipelines of all namespaces")
+    parser.add_argument("--kubeconfig", default="", metavar="FILE", help="the cluster's kubeconfig (default: as kubectl)")
+    parser.add_argument("--context", default="", help="the context of the kubeconfig (default: the current one)")
+
+
+def report_of(args: argparse.Namespace, paths: list[str]) -> Report:
+    """Judge what the command line names: paths, else the running cluster.
+
+    Raises:
+        OSError: A path cannot be read.
+        CannotJudge: The flags do not fit together, or the cluster cannot be read.
+    """
+    if paths:
+        if args.kubeconfig or args.context:
+            raise CannotJudge("--kubeconfig and --context are for the running cluster: leave PATH out")
+        return judged(args, paths, namespace=args.namespace)
+    if args.closed or args.partial:
+        raise CannotJudge("--closed and --partial are for manifests, and no PATH was given")
+    # Half a second of imports that manifests do not need.
+    from auditpipeline.cli.live import judged_cluster
+
+    return judged_cluster(args)
 
 
 def judged(args: argparse.Namespace, paths: list[str], *, namespace: str = "") -> Report:

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Final
 
 from auditpipeline import __version__
-from auditpipeline.cli.exits import EXIT_USAGE
+from auditpipeline.cli.exits import EXIT_USAGE, CannotJudge
 
 # Command, the module that holds it, and what it does. A command's module is imported when it is called: most of a
 # short run's time is imports.
@@ -38,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = args.run(args)
     except KeyboardInterrupt:
         return 130
+    except CannotJudge as error:
+        print(f"auditpipeline: {error}", file=sys.stderr)
+        return EXIT_USAGE
     except OSError as error:
         print(f"auditpipeline: {error.filename or 'input'}: {error.strerror or error}", file=sys.stderr)
         return EXIT_USAGE

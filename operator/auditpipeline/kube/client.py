@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import urlencode
 
 import aiohttp
@@ -32,7 +32,15 @@ class NoCredentials(Exception):  # noqa: N818  (reads as a noun where it is rais
 
 
 class NoAnswer(Exception):  # noqa: N818  (reads as a noun where it is raised)
-    """The request got no complete answer: refused, reset or timed out. It may have been carried out all the same."""
+    """The request got no complete answer: refused, reset or timed out. It may have been carried out all the same.
+
+    Attributes:
+        why: The cause in a few words, without the request.
+    """
+
+    def __init__(self, text: str, why: str = "") -> None:
+        super().__init__(text)
+        self.why = why or text
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +67,25 @@ class Answer:
         return str(self.body.get("message", ""))[:500]
 
 
+class Context(NamedTuple):
+    """What a kubeconfig's context says beside the credentials.
+
+    Attributes:
+        name: Empty for a pod's own identity.
+        namespace: The one that commands mean where none is named.
+    """
+
+    name: str = ""
+    namespace: str = "default"
+
+
 class ApiServer:
     """Requests to the API server with the credentials of a Configuration. Belongs to the event loop that made it."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, context: Context) -> None:
         # Environment proxies are for the internet; the API server is reached as its credentials say.
         configuration.client_session_kwargs = {"trust_env": False}
+        self.context = context
         self._configuration = configuration
         self._client = ApiClient(configuration)
         self._loop = asyncio.get_running_loop()
@@ -80,11 +101,16 @@ class ApiServer:
         try:
             if not kubeconfig and not context and _in_cluster():
                 load_incluster_config(configuration)  # type: ignore[no-untyped-call]
-            else:
-                await load_kube_config(kubeconfig or None, context or None, configuration)  # type: ignore[no-untyped-call]
+                return cls(configuration, Context(namespace=_own_namespace()))
+            loader = await load_kube_config(kubeconfig or None, context or None, configuration)  # type: ignore[no-untyped-call]
+            return cls(configuration, _context(loader.current_context))
         except (ConfigException, OSError) as error:
             raise NoCredentials(f"no credentials for a cluster: {error}") from error
-        return cls(configuration)
+        except Exception as error:  # noqa: BLE001  (a kubeconfig may hold anything)
+            # The text of a parser's error may show a token.
+            raise NoCredentials(
+                f"no credentials for a cluster: the kubeconfig cannot be read ({type(error).__name__})"
+            ) from None
 
     @property
     def configuration(self) -> Configuration:
@@ -130,7 +156,7 @@ class ApiServer:
             response = await self._client.rest_client.request(method, url, headers, body, _request_timeout=timeout)  # type: ignore[no-untyped-call]
             text = await response.read()
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError, ConfigException) as error:
-            raise NoAnswer(f"{method} {path}: {type(error).__name__}") from error
+            raise NoAnswer(f"{method} {path}: {type(error).__name__}", _why(error)) from error
         return Answer(response.status, _object(text), _retry_after(response.headers.get("Retry-After")))
 
 
@@ -141,6 +167,35 @@ def _in_cluster() -> bool:
         and Path(SERVICE_TOKEN_FILENAME).is_file()
         and _KUBECONFIG_IN_CLUSTER not in os.environ
     )
+
+
+def _own_namespace() -> str:
+    try:
+        return Path(SERVICE_TOKEN_FILENAME).with_name("namespace").read_text("utf-8").strip() or "default"
+    except OSError:
+        return "default"
+
+
+def _context(current: Mapping[str, Any]) -> Context:
+    namespace = current["context"].get("namespace")
+    return Context(str(current["name"]), namespace if isinstance(namespace, str) and namespace else "default")
+
+
+def _why(error: Exception) -> str:
+    """The cause in words; of an error that may hold text of the kubeconfig its type alone."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
+            return "its certificate is not trusted"
+        case aiohttp.ClientConnectorError():
+            return error.os_error.strerror or type(error.os_error).__name__
+        case TimeoutError():
+            return "the time is over"
+        case ConfigException():
+            return "the kubeconfig's credentials cannot be used"
+        case OSError():
+            return error.strerror or type(error).__name__
+        case _:
+            return type(error).__name__
 
 
 def _object(text: bytes) -> Mapping[str, Any]:

@@ -21,9 +21,19 @@ class ApiKind:
     field_selector: str = ""
 
     @property
+    def api_version(self) -> str:
+        """As objects of the kind carry it."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
     def path(self) -> str:
         """Path of the list of all objects in all namespaces."""
-        return f"/apis/{self.group}/{self.version}/{self.plural}" if self.group else f"/api/{self.version}/{self.plural}"
+        return self.path_in("")
+
+    def path_in(self, namespace: str) -> str:
+        """Path of the list of the objects in a namespace; empty for all namespaces."""
+        within = f"namespaces/{namespace}/" if namespace else ""
+        return f"/{'apis' if self.group else 'api'}/{self.api_version}/{within}{self.plural}"
 
     @property
     def resource(self) -> str:
@@ -57,6 +67,12 @@ OBJECTS: Final = (
     ApiKind("ClusterRoleBinding", _RBAC, "v1", "clusterrolebindings"),
     ApiKind("Namespace", "", "v1", "namespaces"),
     ApiKind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies"),
+)
+
+# What may emit without a controller of a kind above. Most of these are made by one, and then they are its business.
+ONE_OFF: Final = (
+    ApiKind("ReplicaSet", "apps", "v1", "replicasets"),
+    ApiKind("Job", "batch", "v1", "jobs"),
 )
 
 WATCHED: Final = (PIPELINES, *OBJECTS)

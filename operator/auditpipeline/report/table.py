@@ -28,7 +28,8 @@ def _lines(report: Report, paint: Paint) -> Iterator[str]:
         yield from _pipeline(verdict, report, paint)
         yield ""
     for problem in report.unreadable:
-        yield f"{paint('✘')} InputUnreadable  {problem.position.file}:{problem.position.line}"
+        where = f"{problem.position.file}:{problem.position.line}" if problem.position.file else str(problem.object or "")
+        yield f"{paint('✘')} InputUnreadable  {where}"
         yield f"    {problem.message}"
         yield ""
     yield total(report)

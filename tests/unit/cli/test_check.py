@@ -77,7 +77,7 @@ def test_path_that_does_not_exist_is_2(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["check"], ["check", FIXED, "-o", "pdf"], ["check", FIXED, "--fail-on", "info"], ["chek", FIXED]]
+    "words", [[], ["check", "-n", "audit", "-A"], ["check", FIXED, "-o", "pdf"], ["check", FIXED, "--fail-on", "info"], ["chek", FIXED]]
 )
 def test_wrong_usage_is_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
