@@ -12,10 +12,11 @@ from typing import Any, Final, NamedTuple
 
 from auditpipeline.api.findings import ObjectRef
 from auditpipeline.api.spec import GROUP, KIND, InvalidPipeline, parse_spec
+from auditpipeline.views.release import release_namespace
 from auditpipeline.wiring.pipeline import Pipeline
 from auditpipeline.world.bootstrap import bootstrap_roles
 from auditpipeline.world.coverage import InputCoverage, InputScope
-from auditpipeline.world.projections import MalformedObject, object_ref, project
+from auditpipeline.world.projections import CLUSTER_SCOPED, MalformedObject, object_ref, project
 from auditpipeline.world.world import World
 from auditpipeline.world.yaml_text import UnreadableText, load
 
@@ -53,6 +54,15 @@ class Manifests:
     objects: int = 0
     files: int = 0
     skipped: int = 0
+    homeless: list["Homeless"] = field(default_factory=list)
+    """Objects that leave their namespace to whoever applies them; empty once all is read."""
+
+
+class Homeless(NamedTuple):
+    """A namespaced object without a namespace, as it was read."""
+
+    value: dict[str, Any]
+    origin: Origin
 
 
 def read_manifests(paths: Iterable[Path], *, scope: InputScope = InputScope.BY_NAMESPACE) -> Manifests:
@@ -65,6 +75,7 @@ def read_manifests(paths: Iterable[Path], *, scope: InputScope = InputScope.BY_N
     for path in paths:
         for file in _files(path):
             _read_file(manifests, file)
+    _settle(manifests)
     return manifests
 
 
@@ -87,6 +98,11 @@ def position(manifests: Manifests, ref: ObjectRef, field_path: str) -> Origin | 
 
 def add_text(manifests: Manifests, text: str, name: str) -> None:
     """Add the documents of a text. Never raises: what is wrong becomes a problem."""
+    _add_text(manifests, text, name)
+    _settle(manifests)
+
+
+def _add_text(manifests: Manifests, text: str, name: str) -> None:
     manifests.files += 1
     for line, document in _documents(text):
         try:
@@ -117,9 +133,29 @@ def _add(manifests: Manifests, value: object, origin: Origin) -> None:
                 _add(manifests, {"apiVersion": value["apiVersion"], "kind": kind.removesuffix("List"), **item}, origin)
         return
     manifests.objects += 1
+    if kind not in CLUSTER_SCOPED and isinstance(value.get("metadata"), dict) and not value["metadata"].get("namespace"):
+        manifests.homeless.append(Homeless(value, origin))
+    else:
+        _place(manifests, value, origin)
+
+
+def _settle(manifests: Manifests) -> None:
+    """Put the objects without a namespace where they belong together, now that all is read."""
+    if not manifests.homeless:
+        return
+    home = release_namespace(manifests.world, [homeless.value for homeless in manifests.homeless])
+    for value, origin in manifests.homeless:
+        _place(manifests, value, origin, home)
+    manifests.homeless.clear()
+
+
+def _place(manifests: Manifests, value: dict[str, Any], origin: Origin, home: str = "") -> None:
+    kind = value["kind"]
     ref: ObjectRef | None = None
     try:
         ref = object_ref(value)
+        if home:
+            ref = ref._replace(namespace=home)
         _put(manifests, value, ref, origin)
     except (MalformedObject, InvalidPipeline) as error:
         what = f"{kind} {ref.name}" if ref is not None else kind
@@ -152,7 +188,7 @@ def _read_file(manifests: Manifests, file: Path) -> None:
         manifests.problems.append(Problem(f"{file} is larger than {MAX_FILE >> 20} MiB.", Origin(str(file), 1)))
         return
     # A byte order mark is allowed in YAML; bytes that are no UTF-8 fail in the document where they stand.
-    add_text(manifests, file.read_bytes().decode("utf-8-sig", "replace"), str(file))
+    _add_text(manifests, file.read_bytes().decode("utf-8-sig", "replace"), str(file))
 
 
 def _documents(text: str) -> Iterator[tuple[int, str]]:
