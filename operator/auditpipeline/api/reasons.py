@@ -68,7 +68,9 @@ class Reason(Enum):
         "ConfigPathNotFound", C.CONFIG_RESOLVED, "The configuration file exists, but has no value at the path of the URL.", settles=True
     )
     CONFIG_UNPARSABLE = _error("ConfigUnparsable", C.CONFIG_RESOLVED, "The value is binary, too large or no valid YAML or JSON, so the path cannot be read.")
-    URL_INVALID = _error("URLInvalid", C.CONFIG_RESOLVED, "The value is no http or https URL with a host that DNS could answer.")
+    URL_INVALID = _error(
+        "URLInvalid", C.CONFIG_RESOLVED, "The value is no http or https URL with a host that DNS could answer and without the path that the client appends."
+    )
     PLACEHOLDER_IN_URL = _error("PlaceholderInURL", C.CONFIG_RESOLVED, "A placeholder such as ${NAMESPACE} was never substituted.")
     KEY_NOT_READ = _error(
         "KeyNotRead", C.CONFIG_RESOLVED, "The URL stands under a key that the emitter does not read; programs drop unknown keys silently."

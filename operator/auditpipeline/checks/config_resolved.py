@@ -1,6 +1,7 @@
 """Hop 1: is a store URL set where the emitter really reads it, and are the ConfigMaps and keys there?"""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from auditpipeline.api.conditions import ConditionType
@@ -107,6 +108,30 @@ def url_unusable(given: Given, emitter: Emitter) -> Iterator[Outcome]:
             )
 
 
+def url_with_api_path(given: Given, emitter: Emitter) -> Iterator[Outcome]:
+    """The URL holds the path of the API, which the client appends to it once more: every request is answered 404.
+
+    Whoever is in no contract may use a client of another kind.
+    """
+    if all(contract.rules_for(emitter.ref.name) is None for contract in given.wiring.contracts):
+        return
+    for source in used_sources(emitter.sources):
+        endpoint = source.endpoint
+        if endpoint is not None and source.use == "events" and endpoint.path.startswith("/api/v1"):
+            root = replace(endpoint, path="")
+            yield Finding(
+                Reason.URL_INVALID,
+                f"The store URL of {emitter.name} ends in {endpoint.path[:64]}; the emitter appends the path of the API itself, and the store answers 404.",
+                source.place.object,
+                source.place.field,
+                expected=str(root),
+                found=str(endpoint),
+                fix=f"set it to {root}",
+                emitter=emitter.name,
+                workload=emitter.ref,
+            )
+
+
 def url_sources_disagree(given: Given, emitter: Emitter) -> Iterator[Outcome]:  # noqa: ARG001  (one signature for all checks)
     """Two places set different URLs; only one of them counts."""
     winner = emitter.winner
@@ -184,6 +209,7 @@ CHECKS: Final[tuple[EmitterCheck, ...]] = (
     url_not_found,         # no place holds a URL
     value_unreadable,      # a place is named, what it names is not there
     url_unusable,          # it is there, and is no URL
+    url_with_api_path,     # or more than one
     url_sources_disagree,  # there are two, and they differ
     config_not_reloaded,   # it is right, and the running pods do not know it
 )
