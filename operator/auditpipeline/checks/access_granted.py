@@ -5,6 +5,7 @@ explains a no by the nearest thing to a yes.
 """
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Final
 
 from auditpipeline.api.conditions import ConditionType
@@ -14,7 +15,7 @@ from auditpipeline.checks.given import EmitterCheck, Given, StoreCheck, answer, 
 from auditpipeline.contracts.model import Access
 from auditpipeline.wiring.access import Reading, bindings_for, covers, covers_resource, covers_verb, grants, read_access
 from auditpipeline.wiring.environment import listed, variables
-from auditpipeline.wiring.resolve import Emitter, emitter_questions, store_questions
+from auditpipeline.wiring.resolve import Emitter, emitter_questions, may_look_into, store_questions
 from auditpipeline.wiring.serving import store_container
 from auditpipeline.world.evidence import AccessQuestion
 from auditpipeline.world.objects import Role, RoleBinding, Subject, Workload
@@ -213,9 +214,9 @@ def _falls_short(given: Given, emitter: Emitter, access: Access, wants: str, *, 
             found=f"verbs {listed(has)}",
             fix=f"add verb {listed(lacking)} to the rule for {question.resource} in {_what(role.ref)}",
         )
-    verbs = {q.verb for q in denied}
-    rules = [rule for rule in rules if rule.resource_names and all(covers_verb(rule, verb) for verb in verbs)]
-    if rules:
+    # Each verb may have a rule of its own.
+    rules = [rule for rule in rules if rule.resource_names and any(covers_verb(rule, q.verb) for q in denied)]
+    if all(any(covers_verb(rule, q.verb) for rule in rules) for q in denied):
         names = sorted(set().union(*(rule.resource_names for rule in rules)))
         return _finding(
             emitter,
@@ -231,10 +232,13 @@ def _falls_short(given: Given, emitter: Emitter, access: Access, wants: str, *, 
 
 
 def _in_other_namespace(given: Given, emitter: Emitter, account: Subject, question: AccessQuestion, wants: str) -> Finding | None:
-    if account.namespace == question.namespace:
-        return None
-    for binding in given.world.bindings_of(account.namespace, account):
-        if _binding_grants(given, binding, question):
+    # The emitter's own namespace is the likeliest. Of the others none is named that has not opted in.
+    bindings = sorted(given.world.bindings_anywhere(account), key=lambda binding: (binding.ref.namespace != account.namespace, binding.ref))
+    for binding in bindings:
+        namespace = binding.ref.namespace
+        if namespace in {"", question.namespace} or not _would_grant(given, binding, question):
+            continue
+        if namespace == account.namespace or may_look_into(given.world, given.wiring.pipeline, namespace):
             return _finding(
                 emitter,
                 Reason.BINDING_IN_OTHER_NAMESPACE,
@@ -246,6 +250,12 @@ def _in_other_namespace(given: Given, emitter: Emitter, account: Subject, questi
                 fix=f"make the RoleBinding in namespace {question.namespace}",
             )
     return None
+
+
+def _would_grant(given: Given, binding: RoleBinding, question: AccessQuestion) -> bool:
+    """Whether the binding would grant it if it stood where the question is asked. Its Role may have gone astray with it, or not."""
+    role = given.world.role(binding.role._replace(namespace=question.namespace)) if binding.role.kind == "Role" else None
+    return (role is not None and grants(given.world, role, question)) or _binding_grants(given, binding, question)
 
 
 def _group_subject(given: Given, emitter: Emitter, account: Subject, question: AccessQuestion, wants: str) -> Finding | None:
@@ -291,17 +301,26 @@ def _subject_mismatch(given: Given, emitter: Emitter, account: Subject, question
 
 
 def _nearly(given: Given, account: Subject, subject: Subject) -> bool:
-    """The subject was meant for this account: the same name elsewhere, or a name that differs by a common suffix.
+    """The subject was meant for this account: the same name elsewhere, or a name of the same namespace that is nearly its own.
 
-    An account that exists and another workload runs as is that workload's business.
+    An account that exists, or that another workload runs as, is that workload's business.
     """
     if subject.kind != "ServiceAccount" or subject == account:
         return False
+    if subject.name != account.name and (subject.namespace != account.namespace or not _alike(subject.name, account.name)):
+        return False
     if given.world.service_accounts.get(ObjectRef("ServiceAccount", subject.namespace, subject.name)) is not None:
         return False
-    if subject.name == account.name:
+    workloads = given.world.workloads.in_namespace(subject.namespace).values()
+    return all(workload.pod.service_account != subject.name for workload in workloads)
+
+
+def _alike(one: str, other: str) -> bool:
+    """One name by another convention, with a word before or behind it, or misspelt."""
+    shorter, longer = sorted((_stem(one), _stem(other)), key=len)
+    if shorter == longer or longer.startswith(f"{shorter}-") or longer.endswith(f"-{shorter}"):
         return True
-    return subject.namespace == account.namespace and _stem(subject.name) == _stem(account.name)
+    return bool(get_close_matches(one, [other], n=1, cutoff=0.8))
 
 
 def _stem(name: str) -> str:

@@ -137,6 +137,11 @@ def emitter_questions(store: Store, access: Access, account: Subject) -> tuple[A
     )
 
 
+def may_look_into(world: World, pipeline: Pipeline, namespace: str) -> bool:
+    """Whether objects of a namespace may be named to the pipeline: only a declared one asks an operator to look there."""
+    return not pipeline.declared or _permitted(world, pipeline.ref.namespace, namespace)
+
+
 def _discoverable(world: World, pipeline: Pipeline) -> Iterator[tuple[Workload, str]]:
     """Emitters whose URL is found by the contracts' names; one that the pipeline points to says nothing about them."""
     for spec in pipeline.spec.emitters:

@@ -205,6 +205,10 @@ class World:
         """RoleBindings of a namespace (empty: ClusterRoleBindings) that name the subject."""
         return self._found(self.role_bindings, self._index.get(("subject", namespace, subject)))
 
+    def bindings_anywhere(self, subject: Subject) -> list[RoleBinding]:
+        """RoleBindings of every namespace, and ClusterRoleBindings, that name the subject."""
+        return self._found(self.role_bindings, self._index.get(("subject", subject)))
+
     def roles_naming(self, resource_name: str) -> list[Role]:
         """Roles and ClusterRoles with a rule that names this resource."""
         return self._found(self.roles, self._index.get(("resourceName", resource_name)))
@@ -314,7 +318,7 @@ def _index_keys(obj: KubernetesObject) -> list[Key]:
         case NetworkPolicy():
             return [_policy_key(obj)]
         case RoleBinding():
-            return [("subject", namespace, subject) for subject in obj.subjects]
+            return [key for subject in obj.subjects for key in (("subject", namespace, subject), ("subject", subject))]
         case Role():
             return [("resourceName", name) for rule in obj.rules for name in rule.resource_names]
         case _:

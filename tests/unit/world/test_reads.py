@@ -128,6 +128,7 @@ def queries(there: World) -> list[Callable[[], object]]:
         asked += [
             lambda name=name: there.services_named(name),  # type: ignore[misc]
             lambda name=name: there.roles_naming(name),  # type: ignore[misc]
+            lambda name=name: there.bindings_anywhere(Subject("ServiceAccount", "one", name)),  # type: ignore[misc]
             lambda name=name: there.role(ObjectRef("ClusterRole", "", name)),  # type: ignore[misc]
         ]
         for namespace in ("one", "two"):
