@@ -16,6 +16,7 @@ from auditpipeline.controller.logs import about
 from auditpipeline.controller.metrics import Metrics
 from auditpipeline.controller.pipelines import Pipelines, Record, RefIndex, snapshot
 from auditpipeline.controller.status_writer import Conflict, Failed, Gone, Outcome, Written
+from auditpipeline.controller.versions import version_of
 from auditpipeline.controller.work_queue import WorkQueue
 from auditpipeline.verdict import History, Verdict, invalid_spec, judge, not_yet_checked
 from auditpipeline.wiring.pipeline import Pipeline
@@ -26,6 +27,8 @@ _FIRST_STATUS_AFTER: Final = 3.0
 """Seconds: a start that is over by then costs each new pipeline one write instead of two."""
 _OPEN_QUESTIONS_HOLD: Final = 5.0
 """Seconds after its first judgement by this process for which a stored verdict waits for answers to its questions."""
+_COMPLAIN_EVERY: Final = 10.0
+"""Seconds between two lines about failed writes."""
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +103,8 @@ class Reconciler:
         self._clock = clock
         self._first_judged: dict[ObjectRef, float] = {}
         self._first_seen: dict[ObjectRef, float] = {}
+        self._complained = 0.0
+        self._unsaid = 0
 
     async def work(self) -> None:
         """Visit pipelines of the queue until cancelled."""
@@ -217,16 +222,26 @@ class Reconciler:
                 self._forget(ref)
             case Failed(why, after):
                 self._metrics.reconciles.add(result="failed")
-                logger.warning("status not written, will try again: %s", why, extra=about(ref))
+                self._complain(ref, why)
                 if after is None:
                     self._queue.add_rate_limited(ref)
                 else:
                     # Spread, or all who were told the same second would come back in it.
                     self._queue.add_after(ref, after * (1 + random.random() / 2))  # noqa: S311
 
+    def _complain(self, ref: ObjectRef, why: str) -> None:
+        """Tell of a failed write, unless another one was told of just now: what fails one mostly fails all."""
+        now = self._clock()
+        if now - self._complained >= _COMPLAIN_EVERY:
+            more = f" (and {self._unsaid} more)" if self._unsaid else ""
+            logger.warning("status not written, will try again: %s%s", why, more, extra=about(ref))
+            self._complained, self._unsaid = now, 0
+        else:
+            self._unsaid += 1
+
     def _take_in(self, record: Record, body: Mapping[str, Any]) -> None:
         """The object as an answer shows it, unless the watch was faster."""
-        version = int(body["metadata"]["resourceVersion"])
+        version = version_of(body["metadata"])
         if version > record.seen.version:
             self._pipelines.put(snapshot(record.seen.ref, version, body))
 

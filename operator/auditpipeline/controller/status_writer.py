@@ -112,6 +112,9 @@ class StatusWriter:
 
 
 def _why(answer: Answer) -> str:
+    if answer.status == 403:
+        rule = f'{{apiGroups: ["{GROUP}"], resources: ["{PLURAL}/status"], verbs: ["update"]}}'
+        return f"the operator may not update {PLURAL}/status; add the rule {rule} to its ClusterRole"
     return f"HTTP {answer.status} {answer.message}".strip()
 
 

@@ -248,7 +248,12 @@ async def test_a_failure_comes_again_with_backoff_and_a_success_forgets_it(caplo
             bench.server.next = Failed("HTTP 503")
             await bench.visit()
             assert delay in bench.timers.delays
-    assert "status not written, will try again: HTTP 503" in caplog.text
+    assert caplog.text.count("status not written, will try again: HTTP 503") == 1, "an outage is told once in a while"
+    with caplog.at_level(logging.WARNING):
+        bench.now += 11
+        bench.server.next = Failed("HTTP 503")
+        await bench.visit()
+    assert "HTTP 503 (and 2 more)" in caplog.text
     await bench.visit()
     bench.timers.delays.clear()
     bench.world.drop(ObjectRef("ServiceAccount", "kubernaut-system", "gateway"))

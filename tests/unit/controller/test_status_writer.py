@@ -76,7 +76,14 @@ async def test_too_many_requests_says_how_long_to_wait(
     assert await writer.write(REF, SEEN, {}) == Failed("HTTP 429 slow down", after)
 
 
-@pytest.mark.parametrize("status", [500, 503, 403])
+async def test_a_missing_permission_is_told_with_its_rule(stub: Stub, writer: StatusWriter) -> None:
+    stub.will_answer(403, {"message": "forbidden"})
+    rule = '{apiGroups: ["auditpipeline.dev"], resources: ["auditpipelines/status"], verbs: ["update"]}'
+    why = f"the operator may not update auditpipelines/status; add the rule {rule} to its ClusterRole"
+    assert await writer.write(REF, SEEN, {}) == Failed(why)
+
+
+@pytest.mark.parametrize("status", [500, 503, 401])
 async def test_other_failures_are_told(status: int, stub: Stub, writer: StatusWriter) -> None:
     stub.will_answer(status, {"message": "why"})
     assert await writer.write(REF, SEEN, {}) == Failed(f"HTTP {status} why")
