@@ -17,6 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("paths", nargs="*", metavar="PATH", help=f"{PATH_HELP}; none: the running cluster")
     parser.add_argument("-o", "--output", choices=FORMATS, default="table", help="format (default: table)")
+    parser.add_argument(
+        "--over-cluster",
+        action="store_true",
+        help="judge the pipelines that the manifests touch as if they were applied to the running cluster",
+    )
     add_cluster_flags(parser)
     add_input_flags(parser)
     parser.add_argument(
@@ -35,16 +40,18 @@ def run(args: argparse.Namespace) -> int:
         OSError: A path cannot be read.
         CannotJudge: The cluster cannot be read.
     """
-    report = report_of(args, args.paths)
+    report = report_of(args, args.paths, over_cluster=args.over_cluster)
     write(render(report, args.output, fail_on=args.fail_on, colour=coloured()))
     if not report.emitters and not report.unreadable and not args.allow_empty:
-        complain(f"{_where(args)} holds no emitter, so nothing was judged; --allow-empty accepts that")
+        complain(f"{_nothing(args)}, so nothing was judged; --allow-empty accepts that")
         return EXIT_USAGE
     return EXIT_FINDINGS if report.fails(args.fail_on) else EXIT_CLEAN
 
 
-def _where(args: argparse.Namespace) -> str:
+def _nothing(args: argparse.Namespace) -> str:
+    if args.over_cluster:
+        return "the manifests touch no pipeline of the cluster"
     whole = "the input" if args.paths else "the cluster"
     if args.namespace:
-        return f"namespace {args.namespace} of {whole}"
-    return whole if args.paths or args.all_namespaces else "the context's namespace"
+        return f"namespace {args.namespace} of {whole} holds no emitter"
+    return f"{whole} holds no emitter" if args.paths or args.all_namespaces else "the context's namespace holds no emitter"
