@@ -18,9 +18,10 @@ from auditpipeline.cli.exits import EXIT_USAGE, CannotJudge
 # Command, the module that holds it, and what it does. A command's module is imported when it is called: most of a
 # short run's time is imports.
 COMMANDS: Final = (
-    ("check", "check", "judge manifests before they are deployed"),
+    ("check", "check", "judge manifests before they are deployed, or a running cluster"),
     ("explain", "explain", "explain a reason, or one pipeline hop by hop"),
     ("graph", "graph", "draw pipelines: emitters, hops and store"),
+    ("discover", "discover", "write AuditPipeline manifests for what emits"),
     ("operator", "run_operator", "run the operator"),
     ("crd", "crd", "print the CustomResourceDefinition"),
     ("version", "version", "print the versions"),
