@@ -8,14 +8,16 @@ from auditpipeline.cli.output import coloured, complain, write
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    from auditpipeline.cli.judging import PATH_HELP, add_input_flags
+    from auditpipeline.cli.judging import PATH_HELP, add_cluster_flags, add_input_flags
 
     parser.description = (
-        "With a reason or condition: its documentation. With a pipeline's NAME (or NAMESPACE/NAME) and manifests: that "
-        "pipeline hop by hop, with the command that shows each fact. With nothing: all reasons."
+        "With a reason or condition: its documentation. With a pipeline's NAME (or NAMESPACE/NAME): that pipeline of the "
+        "manifests in PATH, or without PATH of the running cluster, hop by hop, with the command that shows each fact. "
+        "With nothing: all reasons."
     )
-    parser.add_argument("name", nargs="?", metavar="REASON|NAME", help="a reason, a condition, or a pipeline of the manifests")
+    parser.add_argument("name", nargs="?", metavar="REASON|NAME", help="a reason, a condition, or a pipeline")
     parser.add_argument("paths", nargs="*", metavar="PATH", help=PATH_HELP)
+    add_cluster_flags(parser)
     add_input_flags(parser)
 
 
@@ -24,16 +26,19 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         OSError: A path cannot be read.
+        CannotJudge: The cluster cannot be read.
     """
-    return _explain_pipeline(args) if args.paths else _explain_word(args.name)
+    # Names of objects are in lower case; reasons and conditions are not.
+    of_cluster = args.name is not None and args.name == args.name.lower()
+    return _explain_pipeline(args) if args.paths or of_cluster else _explain_word(args.name)
 
 
 def _explain_pipeline(args: argparse.Namespace) -> int:
-    from auditpipeline.cli.choosing import chosen
-    from auditpipeline.cli.judging import judged
+    from auditpipeline.cli.choosing import chosen, in_namespace_of
+    from auditpipeline.cli.judging import report_of
     from auditpipeline.report import explain
 
-    report = judged(args, args.paths)
+    report = report_of(in_namespace_of(args, args.name), args.paths)
     verdicts = chosen(report, args.name)
     for index, verdict in enumerate(verdicts):
         write(("\n" if index else "") + explain.render(report, verdict, colour=coloured()))

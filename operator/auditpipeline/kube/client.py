@@ -20,6 +20,7 @@ import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 from kubernetes.aio.config.incluster_config import SERVICE_HOST_ENV_NAME, SERVICE_TOKEN_FILENAME
+from kubernetes.aio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
 
 from auditpipeline import __version__
 
@@ -102,8 +103,11 @@ class ApiServer:
             if not kubeconfig and not context and _in_cluster():
                 load_incluster_config(configuration)  # type: ignore[no-untyped-call]
                 return cls(configuration, Context(namespace=_own_namespace()))
+            _refuse_absent(kubeconfig)
             loader = await load_kube_config(kubeconfig or None, context or None, configuration)  # type: ignore[no-untyped-call]
             return cls(configuration, _context(loader.current_context))
+        except NoCredentials:
+            raise
         except (ConfigException, OSError) as error:
             raise NoCredentials(f"no credentials for a cluster: {error}") from error
         except Exception as error:  # noqa: BLE001  (a kubeconfig may hold anything)
@@ -169,6 +173,17 @@ def _in_cluster() -> bool:
     )
 
 
+def _refuse_absent(kubeconfig: str) -> None:
+    """The library takes files that are not there for empty ones.
+
+    Raises:
+        NoCredentials: No file of the path list exists.
+    """
+    paths = kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION
+    if not any(Path(path).expanduser().exists() for path in paths.split(os.pathsep) if path):
+        raise NoCredentials(f"no credentials for a cluster: there is no kubeconfig {paths}")
+
+
 def _own_namespace() -> str:
     try:
         return Path(SERVICE_TOKEN_FILENAME).with_name("namespace").read_text("utf-8").strip() or "default"
@@ -187,7 +202,9 @@ def _why(error: Exception) -> str:
         case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
             return "its certificate is not trusted"
         case aiohttp.ClientConnectorError():
-            return error.os_error.strerror or type(error.os_error).__name__
+            # asyncio's own text names the address once more.
+            number = error.os_error.errno or 0
+            return os.strerror(number) if number > 0 else error.os_error.strerror or type(error.os_error).__name__
         case TimeoutError():
             return "the time is over"
         case ConfigException():
