@@ -1,8 +1,10 @@
 """`auditpipeline check` of a running cluster: the same objects say the same as files, as a LIST and to the operator."""
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,8 @@ LIVE = {str(reason) for reason in Reason if reason.live}
 # What the API server refuses, or what belongs to APIs that this cluster does not have.
 REFUSED: set[str] = set()
 SHARED = {"default", "kube-system"}
+FURTHER = itertools.count(900)
+"""Numbers of stages beyond the scenarios': a namespace that ends takes nothing in."""
 ELSEWHERE = "kubernaut-system"
 """Named in URLs of scenarios, and held by none: in a cluster a namespace is there or not."""
 
@@ -164,3 +168,140 @@ def _equal(told: list[dict[str, Any]], expected: list[dict[str, Any]]) -> bool:
 def _sorted(findings: list[dict[str, Any]]) -> list[str]:
     # The API server orders the fields of what it stores.
     return sorted(json.dumps(finding, sort_keys=True) for finding in findings)
+
+
+# --- what may not be read, what would be, and what is not there ---------------------------------------------------
+
+
+@pytest.fixture
+def stage(alone: Cluster) -> Iterator[Staged]:
+    staged = Staged(scenarios("clean/config-path-variable")[0], next(FURTHER))
+    staged.apply(alone)
+    yield staged
+    staged.remove(alone)
+
+
+def reader(cluster: Cluster, staged: Staged, folder: Path, *rules: Object, everywhere: bool = False) -> str:
+    """The kubeconfig of a ServiceAccount that may do what the rules say, in the stage's first namespace or everywhere."""
+    namespace = staged.namespaces[0]
+    name = f"reader-{'all' if everywhere else 'one'}"
+    where = {} if everywhere else {"namespace": namespace}
+    prefix = "Cluster" if everywhere else ""
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": f"{prefix}Role", "name": name}
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+    made: list[Object] = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}},
+        {"apiVersion": kit.RBAC, "kind": f"{prefix}Role", "metadata": {"name": name, **where}, "rules": list(rules)},
+        {
+            "apiVersion": kit.RBAC,
+            "kind": f"{prefix}RoleBinding",
+            "metadata": {"name": name, **where},
+            "roleRef": reference,
+            "subjects": [subject],
+        },
+    ]
+    cluster.apply(made)
+    staged.objects += made
+    return str(kit.kubeconfig(cluster, folder, namespace, name))
+
+
+def check(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Object, str]:
+    code = main(["check", "-o", "json", *words])
+    told = capsys.readouterr()
+    return code, json.loads(told.out) if told.out else {}, told.err
+
+
+EVERYTHING = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["list"]}
+
+
+def test_a_kind_that_may_not_be_read_is_a_gap_with_the_missing_rule(
+    alone: Cluster, stage: Staged, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups = ["apps", "batch", "discovery.k8s.io", "networking.k8s.io", "rbac.authorization.k8s.io", "auditpipeline.dev"]
+    core = ["pods", "services", "serviceaccounts", "namespaces"]
+    rules = [{**EVERYTHING, "apiGroups": groups}, {**EVERYTHING, "apiGroups": [""], "resources": core}]
+    config = reader(alone, stage, tmp_path, *rules, everywhere=True)
+
+    def told() -> bool:
+        code, report, err = check(capsys, "--kubeconfig", config)
+        assert code == 0, report
+        assert (
+            err
+            == "auditpipeline: not all of the cluster may be read, so emitters and faults may be missing; refused: ConfigMap\n"
+        )
+        (condition,) = [item for item in report["pipelines"][0]["conditions"] if item["type"] == "ConfigResolved"]
+        assert (condition["status"], condition["reason"]) == ("Unknown", "Forbidden")
+        assert '{apiGroups: [""], resources: ["configmaps"], verbs: ["list"]}' in condition["message"]
+        assert [item for item in report["findings"] if item["severity"] == "Error" and item["reason"] not in LIVE] == []
+        return True
+
+    wait_until(told, timeout=10, what="the role to be in force")
+
+
+def test_one_namespace_is_judged_by_who_may_read_no_other(
+    alone: Cluster, stage: Staged, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = reader(alone, stage, tmp_path, EVERYTHING)
+
+    def told() -> bool:
+        code, report, err = check(capsys, "--kubeconfig", config)
+        assert code == 0, report
+        # Kinds of the whole cluster stay unread, and so do the namespaces that nobody asked for.
+        assert "ClusterRole" in err
+        status = {item["type"]: (item["status"], item["reason"]) for item in report["pipelines"][0]["conditions"]}
+        assert status["ConfigResolved"] == ("True", "Passed")
+        assert status["ServiceResolved"] == ("True", "Passed")
+        assert status["AccessGranted"] == ("Unknown", "Forbidden")
+        return True
+
+    wait_until(told, timeout=10, what="the role to be in force")
+
+
+def test_a_broken_config_map_says_before_it_is_applied_what_would_break(
+    alone: Cluster, stage: Staged, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = next(item for item in stage.objects if item["kind"] == "ConfigMap")
+    broken = {
+        **config,
+        "data": {key: text.replace("data-storage-service", "datastorage") for key, text in config["data"].items()},
+    }
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(broken))
+    live = ["--kubeconfig", str(alone.kubeconfig)]
+    code, report, _ = check(capsys, str(file), "--over-cluster", *live)
+    assert code == 1
+    assert report["mode"] == "overlay"
+    (finding,) = [item for item in report["findings"] if item["severity"] == "Error"]
+    assert finding["reason"] == "ServiceNotFound"
+    assert finding["file"] == str(file)
+    file.write_text(yaml.safe_dump(config))
+    code, report, _ = check(capsys, str(file), "--over-cluster", *live)
+    assert (code, report["findings"]) == (0, [])
+    assert [item["name"] for item in report["pipelines"]] == ["gateway"]
+    file.write_text(yaml.safe_dump({**config, "metadata": {**config["metadata"], "name": "of-nobody"}}))
+    code, _, err = check(capsys, str(file), "--over-cluster", *live)
+    assert code == 2
+    assert err.endswith("the manifests touch no pipeline of the cluster, so nothing was judged; --allow-empty accepts that\n")
+
+
+def test_an_api_server_that_went_away_and_refused_credentials_are_said_in_one_line(
+    alone: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = alone.kubeconfig.read_text()
+    config = yaml.safe_load(text)
+    config["users"][0]["user"] = {"token": "planted-secret"}
+    file = tmp_path / "kubeconfig"
+    file.write_text(yaml.safe_dump(config))
+    server = config["clusters"][0]["cluster"]["server"]
+    code, report, err = check(capsys, "--kubeconfig", str(file))
+    assert (code, report) == (2, {})
+    assert err.startswith(f"auditpipeline: the API server {server} refuses the credentials")
+    assert err.count("\n") == 1
+    assert "planted-secret" not in err
+    alone.stop_apiserver()
+    try:
+        code, report, err = check(capsys, "--kubeconfig", str(alone.kubeconfig))
+        assert (code, report) == (2, {})
+        assert err == f"auditpipeline: the API server {server} does not answer: Connection refused\n"
+    finally:
+        alone.start_apiserver()
