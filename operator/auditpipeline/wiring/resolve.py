@@ -1,6 +1,6 @@
 """A pipeline resolved in a World: its store, its emitters, the URL each one uses and the Service that URL means."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -236,7 +236,7 @@ def _access(spec: StoreSpec, contract: Contract) -> Access | None:
 def _emitter(world: World, pipeline: Pipeline, spec: EmitterSpec, store: Store, contracts: tuple[Contract, ...]) -> Emitter:
     ref = _emitter_ref(pipeline, spec)
     workload = world.workloads.get(ref)
-    sources: list[UrlSource] = []
+    sources: Sequence[UrlSource] = ()
     if workload is not None or spec.url is not None:
         sources = _sources(world, pipeline, spec, workload or _absent(ref), contracts)
     targets = [
@@ -263,20 +263,20 @@ def _host(endpoint: Endpoint, workload: Workload | None, namespace: str) -> Host
 
 def _sources(
     world: World, pipeline: Pipeline, spec: EmitterSpec, workload: Workload, contracts: tuple[Contract, ...]
-) -> list[UrlSource]:
+) -> Sequence[UrlSource]:
     if spec.url is not None:
         return declared_sources(world, pipeline.ref.namespace, workload, spec)
     return emitter_sources(world, workload, spec.container, contracts)
 
 
-def emitter_sources(world: World, workload: Workload, container: str, contracts: tuple[Contract, ...]) -> list[UrlSource]:
+def emitter_sources(world: World, workload: Workload, container: str, contracts: tuple[Contract, ...]) -> Sequence[UrlSource]:
     """Where a workload's URL is set, by the contracts that know it, else as its own manifest wires it.
 
     A key in a file that no contract lets this workload read is kept, marked as unread. A variable or an argument is not:
     whoever wires it by hand knows a program that reads it.
     """
     known = Names.of(contracts, workload.ref.name)
-    found = discovered_sources(world, workload, container, known) if known is not None else []
+    found = discovered_sources(world, workload, container, known) if known is not None else ()
     if found:
         return found
     generic = discovered_sources(world, workload, container, Names.generic(builtin_contracts()))

@@ -137,8 +137,13 @@ def declared_sources(world: World, namespace: str, workload: Workload, spec: Emi
     return sources
 
 
-def discovered_sources(world: World, workload: Workload, container_name: str, names: Names) -> list[UrlSource]:
+def discovered_sources(world: World, workload: Workload, container_name: str, names: Names) -> tuple[UrlSource, ...]:
     """Every place that `names` lead to, the winner first."""
+    # Discovery, the choice of the era and the pipeline itself all ask.
+    return world.once(("sources", workload.ref, container_name, names), lambda: _discovered(world, workload, container_name, names))
+
+
+def _discovered(world: World, workload: Workload, container_name: str, names: Names) -> tuple[UrlSource, ...]:
     sources: list[UrlSource] = []
     for container in _containers(workload, container_name):
         environment = variables(world, workload, container)
@@ -148,7 +153,7 @@ def discovered_sources(world: World, workload: Workload, container_name: str, na
             replace(_from_variable(container, environment[name]), name=name) for name in names.env if name in environment and not _blank(environment[name])
         ]
         sources += _from_files(world, workload, container, environment, names)
-    return sorted(sources, key=lambda source: _RANK[source.via])
+    return tuple(sorted(sources, key=lambda source: _RANK[source.via]))
 
 
 def default_source(workload: Workload, url: str) -> UrlSource:

@@ -20,6 +20,11 @@ class Reads:
     def __init__(self) -> None:
         self._keys: set[Key] | None = None
 
+    @property
+    def recorded(self) -> bool:
+        """Somebody records."""
+        return self._keys is not None
+
     def note(self, key: Key) -> None:
         """A look-up was made."""
         if self._keys is not None:

@@ -5,7 +5,7 @@ A World knows what it does not know: `gap` says why an absent object proves noth
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -32,6 +32,7 @@ from auditpipeline.world.reads import Key, Reads
 from auditpipeline.world.selectors import CONTROLLER_LABELS, matches
 
 T = TypeVar("T", bound=KubernetesObject)
+Answer = TypeVar("Answer")
 NO_ROLES: Final[Mapping[ObjectRef, Role]] = MappingProxyType({})
 
 
@@ -138,6 +139,7 @@ class World:
         self.services: Table[Service] = Table("services", self.reads)
         self.workloads: Table[Workload] = Table("workloads", self.reads)
         self._index = _Index(self.reads)
+        self._answers: dict[Key, Any] = {}
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -237,6 +239,18 @@ class World:
         yield from held.values()
         yield from (role for ref, role in self._bootstrap.items() if ref not in held)
 
+    def once(self, key: Key, ask: Callable[[], Answer]) -> Answer:
+        """What `ask` answers of this World, asked once as long as the World stays as it is.
+
+        While look-ups are recorded it is asked each time, because each judgement must make its own.
+        """
+        if self.reads.recorded:
+            return ask()
+        if key not in self._answers:
+            self._answers[key] = ask()
+        answer: Answer = self._answers[key]
+        return answer
+
     def find(self, ref: ObjectRef) -> KubernetesObject | None:
         """The object of any kind."""
         if ref.kind == "Pod":
@@ -252,7 +266,8 @@ class World:
         old = self.find(obj.ref)
         if old == obj:
             return set()
-        changed = self.drop(obj.ref)
+        changed = set() if old is None else self.drop(obj.ref)
+        self._answers.clear()
         table: Table[Any] = self.workloads if isinstance(obj, Workload) else self.table(obj.ref.kind)
         table.put(obj)
         keys = _index_keys(obj)
@@ -264,6 +279,7 @@ class World:
         obj = self.find(ref)
         if obj is None:
             return set()
+        self._answers.clear()
         table: Table[Any] = self.workloads if isinstance(obj, Workload) else self.table(ref.kind)
         table.drop(ref)
         keys = _index_keys(obj)
