@@ -25,14 +25,15 @@ class Reading(Enum):
 
 def read_access(world: World, question: AccessQuestion) -> Reading:
     """The static answer to an access question."""
-    undecided = _bindings_may_be_missing(world, question.namespace)
+    undecided = False
     for binding in bindings_for(world, question):
         role = world.role(binding.role)
         if role is None:
             undecided = undecided or world.gap(binding.role.kind, binding.role.namespace) is not None
         elif grants(world, role, question):
             return Reading.ALLOWED
-    return Reading.UNDECIDED if undecided else Reading.DENIED
+    # What may be missing matters only where nothing allows.
+    return Reading.UNDECIDED if undecided or _bindings_may_be_missing(world, question.namespace) else Reading.DENIED
 
 
 def _bindings_may_be_missing(world: World, namespace: str) -> bool:
