@@ -11,6 +11,7 @@ from auditpipeline.api.reasons import Reason
 MAX_URL: Final = 2048
 _PLACEHOLDER: Final = re.compile(r"\$\{[^}]*\}|\{\{.*?\}\}|\$\([A-Za-z_][A-Za-z0-9_.-]*\)|<[A-Za-z][A-Za-z0-9_ -]*>|%[A-Z_]{3,}%|\$[A-Z][A-Z0-9_]{2,}")
 _LABEL: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_NOT_IN_A_URL: Final = re.compile(r"[\x00-\x20\x7f]")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -58,7 +59,7 @@ def parse_url(text: str) -> Endpoint | UrlProblem:
         return UrlProblem(
             Reason.PLACEHOLDER_IN_URL, "holds a placeholder that was never substituted", "a URL with every placeholder filled in"
         )
-    if any(ord(char) <= 32 or ord(char) == 127 for char in url):
+    if _NOT_IN_A_URL.search(url):
         return UrlProblem(Reason.URL_INVALID, "holds white space or control characters")
     scheme, separator, _ = url.partition("://")
     if not separator:
