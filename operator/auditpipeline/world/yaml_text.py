@@ -114,18 +114,25 @@ def _anchors_are_closed(text: str) -> bool:
     """
     if "&" not in text:
         return True
-    anchors = list(_BLOCK_ANCHOR.finditer(text))
-    # Counted first: few texts hold the character elsewhere, and only in those each place must be looked at.
-    if len(anchors) != text.count("&") and len(anchors) != len(_ANCHOR.findall(text)):
-        return False
-    if len({anchor["name"] for anchor in anchors}) < len(anchors):
-        return False
-    for anchor in anchors:
+    names: set[str] = set()
+    at = text.find("&")
+    while at >= 0:
+        anchor = _BLOCK_ANCHOR.match(text, text.rfind("\n", 0, at) + 1)
+        here, at = at, text.find("&", at + 1)
+        if anchor is None:
+            if _ANCHOR.match(text, max(here - 1, 0)):
+                return False
+            continue
+        if anchor["name"] in names:
+            return False
+        names.add(anchor["name"])
+        alias = text.find(f"*{anchor['name']}", anchor.end())
+        if alias < 0:
+            continue
         column = anchor.start("key") - anchor.start()
         # Items of a list may stand below their key without being indented.
         item = rf"| {{0,{column - 1}}}-" if column else ""
         end = re.compile(rf"^(?: {{0,{column}}}[^ \-#\n]{item})", re.MULTILINE).search(text, anchor.end())
-        alias = text.find(f"*{anchor['name']}", anchor.end())
-        if alias >= 0 and (end is None or alias < end.start()):
+        if end is None or alias < end.start():
             return False
     return True
