@@ -65,7 +65,9 @@ def report_of(args: argparse.Namespace, paths: list[str], *, over_cluster: bool 
     # Half a second of imports that manifests do not need.
     from auditpipeline.cli import live
 
-    return live.judged_overlay(args, read(args, paths)) if over_cluster else live.judged_cluster(args)
+    if over_cluster:
+        return live.judged_overlay(args, lambda home: read(args, paths, home=home))
+    return live.judged_cluster(args)
 
 
 def discovered(args: argparse.Namespace, paths: list[str]) -> tuple[list[Pipeline], frozenset[ObjectRef]]:
@@ -139,13 +141,13 @@ def _scope(args: argparse.Namespace) -> InputScope:
     return InputScope.PARTIAL if getattr(args, "partial", False) else InputScope.BY_NAMESPACE
 
 
-def read(args: argparse.Namespace, paths: list[str]) -> Manifests:
-    """The manifests in these paths.
+def read(args: argparse.Namespace, paths: list[str], *, home: str = "") -> Manifests:
+    """The manifests in these paths; `home` is the namespace of objects that write none, where that is known.
 
     Raises:
         OSError: A path cannot be read.
     """
-    manifests = read_manifests([Path(path) for path in paths if path != "-"], scope=_scope(args))
+    manifests = read_manifests([Path(path) for path in paths if path != "-"], scope=_scope(args), home=home)
     if "-" in paths:
         # Bytes that are no UTF-8 fail in the document where they stand, as in a file.
         text = sys.stdin.buffer.read(MAX_FILE + 1).decode("utf-8-sig", "replace")

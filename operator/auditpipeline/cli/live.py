@@ -5,7 +5,7 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
@@ -44,13 +44,18 @@ def judged_cluster(args: argparse.Namespace) -> Report:
     return _run(_judged_cluster(args))
 
 
-def judged_overlay(args: argparse.Namespace, manifests: Manifests) -> Report:
+def judged_overlay(args: argparse.Namespace, read: Callable[[str], Manifests]) -> Report:
     """Judge the pipelines that the manifests touch, as if they were applied to the kubeconfig's cluster.
 
+    Args:
+        args: The command line.
+        read: Reads the manifests; it is told the namespace of objects that write none, as kubectl apply puts them.
+
     Raises:
+        OSError: A path cannot be read.
         CannotJudge: There is no cluster that could be read.
     """
-    return _run(_judged_overlay(args, manifests))
+    return _run(_judged_overlay(args, read))
 
 
 def discovered_in_cluster(args: argparse.Namespace) -> tuple[list[Pipeline], frozenset[ObjectRef]]:
@@ -98,8 +103,9 @@ async def _judged_cluster(args: argparse.Namespace) -> Report:
     )
 
 
-async def _judged_overlay(args: argparse.Namespace, manifests: Manifests) -> Report:
+async def _judged_overlay(args: argparse.Namespace, read: Callable[[str], Manifests]) -> Report:
     async with _connected(args) as (api, _):
+        manifests = read(args.namespace or api.context.namespace)
         reader = ClusterReader(api)
         await reader.read([api.context.namespace, *(ref.namespace for ref in manifests.origins)])
         touched = lay_over(reader.view, manifests)

@@ -56,6 +56,8 @@ class Manifests:
     skipped: int = 0
     homeless: list["Homeless"] = field(default_factory=list)
     """Objects that leave their namespace to whoever applies them; empty once all is read."""
+    home: str = ""
+    """The namespace they go to; where it is empty, the one that their own texts give them."""
 
 
 class Homeless(NamedTuple):
@@ -65,13 +67,13 @@ class Homeless(NamedTuple):
     origin: Origin
 
 
-def read_manifests(paths: Iterable[Path], *, scope: InputScope = InputScope.BY_NAMESPACE) -> Manifests:
+def read_manifests(paths: Iterable[Path], *, scope: InputScope = InputScope.BY_NAMESPACE, home: str = "") -> Manifests:
     """Read files and folders (recursively, in name order).
 
     Raises:
         OSError: A path does not exist or cannot be read.
     """
-    manifests = Manifests(World(InputCoverage(scope), bootstrap_roles()))
+    manifests = Manifests(World(InputCoverage(scope), bootstrap_roles()), home=home)
     for path in paths:
         for file in _files(path):
             _read_file(manifests, file)
@@ -143,7 +145,7 @@ def _settle(manifests: Manifests) -> None:
     """Put the objects without a namespace where they belong together, now that all is read."""
     if not manifests.homeless:
         return
-    home = release_namespace(manifests.world, [homeless.value for homeless in manifests.homeless])
+    home = manifests.home or release_namespace(manifests.world, [homeless.value for homeless in manifests.homeless])
     for value, origin in manifests.homeless:
         _place(manifests, value, origin, home)
     manifests.homeless.clear()

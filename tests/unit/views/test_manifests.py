@@ -114,3 +114,9 @@ def test_folders_are_read_in_name_order_and_by_suffix(tmp_path: Path) -> None:
     )
     with pytest.raises(FileNotFoundError):
         read_manifests([tmp_path / "gone.yaml"])
+
+
+def test_a_known_namespace_is_that_of_objects_that_write_none(tmp_path: Path) -> None:
+    (tmp_path / "service.yaml").write_text("apiVersion: v1\nkind: Service\nmetadata: {name: store}\nspec: {ports: [{port: 80}]}\n")
+    (found,) = read_manifests([tmp_path], home="audit").world.services
+    assert found.ref.namespace == "audit"
