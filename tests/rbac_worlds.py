@@ -220,7 +220,7 @@ class _World:
                 self.objects.append(self._object("ClusterRole", name, rules=self._rules(flaw)))
                 return {"kind": "Role", "name": name}
             return {"kind": "ClusterRole", "name": f"{name}-absent"}
-        shape = self.random.choices(["Role", "ClusterRole", "aggregated", "bootstrap"], [4 if namespace else 0, 4, 3, 1])[0]
+        shape = self.random.choices(["Role", "ClusterRole", "aggregated", "bootstrap"], [5 if namespace else 0, 6, 1.1, 1])[0]
         if shape == "Role":
             self.clauses.add("Role")
             self.objects.append(self._object("Role", name, namespace, rules=self._rules(flaw)))
@@ -241,13 +241,13 @@ class _World:
         self.clauses.add("aggregated role")
         key = f"rbac-worlds.test/{name}"
         part_labels = {key: "true"}
-        if self.random.random() < max(flaw, 0.25):
+        if self.random.random() < 0.45:
             self.clauses.add("aggregation that selects nothing")
             part_labels = {key: "false"}
         selector: Object = self.random.choice(
             [{"matchLabels": {key: "true"}}, {"matchExpressions": [{"key": key, "operator": "In", "values": ["true", "yes"]}]}]
         )
-        if self.random.random() < 0.45:
+        if self.random.random() < 0.5:
             self.clauses.add("role of roles aggregated")
             middle = {f"{key}-middle": "true"}
             self.objects.append(
