@@ -28,9 +28,16 @@ def run(args: argparse.Namespace) -> int:
         OSError: A path cannot be read.
         CannotJudge: The cluster cannot be read.
     """
-    # Names of objects are in lower case; reasons and conditions are not.
-    of_cluster = args.name is not None and args.name == args.name.lower()
-    return _explain_pipeline(args) if args.paths or of_cluster else _explain_word(args.name)
+    if args.paths or _of_cluster(args.name):
+        return _explain_pipeline(args)
+    return _explain_word(args.name)
+
+
+def _of_cluster(word: str | None) -> bool:
+    """Names of objects are in lower case; reasons and conditions are not, however they are typed."""
+    from auditpipeline.report.reason_text import documentation
+
+    return word is not None and word == word.lower() and documentation(word) is None
 
 
 def _explain_pipeline(args: argparse.Namespace) -> int:
