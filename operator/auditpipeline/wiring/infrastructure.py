@@ -65,7 +65,7 @@ _USUAL_DNS: Final = DnsServer(
 
 def dns_egress(world: World, source: PodEnd) -> Ruling:
     """Whether the source may ask cluster DNS. Most questions go by UDP, so UDP alone is enough."""
-    known = tuple(_dns_servers(world))
+    known = world.once("DNS servers", lambda: tuple(_dns_servers(world)))
     return decide(world, source, "egress", lambda policy, rule: _admits_dns(world, policy, rule, known))
 
 

@@ -292,11 +292,13 @@ def emitter_sources(world: World, workload: Workload, container: str, contracts:
     return unread
 
 
-def used_sources(sources: Iterable[UrlSource]) -> list[UrlSource]:
+def used_sources(sources: Sequence[UrlSource]) -> list[UrlSource]:
     """The sources that count: the winner of each use, and of each further container that is given a URL of its own.
 
     A file that a further container merely sees does not count: reloaders mount what others read.
     """
+    if len(sources) < 2:
+        return [source for source in sources if not source.unread_instead_of]
     winners: dict[tuple[str, str], UrlSource] = {}
     for source in sources:
         if source.unread_instead_of:

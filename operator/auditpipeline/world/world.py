@@ -5,7 +5,7 @@ A World knows what it does not know: `gap` says why an absent object proves noth
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -286,9 +286,9 @@ class World:
         self._index.remove(ref, keys)
         return _lookups(table, ref) | set(keys)
 
-    def _found(self, table: Table[T], refs: Iterable[ObjectRef]) -> list[T]:
+    def _found(self, table: Table[T], refs: Collection[ObjectRef]) -> list[T]:
         # By name: the order in which objects came must not show in a verdict.
-        return [obj for ref in sorted(refs) if (obj := table.get(ref)) is not None]
+        return [obj for ref in (sorted(refs) if len(refs) > 1 else refs) if (obj := table.get(ref)) is not None]
 
 
 _TABLES: Final = {
