@@ -49,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _tell_defect(error)
         return EXIT_USAGE
     finally:
+        if argv is None:
+            # The process ends here, and the interpreter's last collection need not walk through all of it.
+            gc.freeze()
         gc.enable()
     return code
 
