@@ -94,7 +94,7 @@ async def _judged_cluster(args: argparse.Namespace) -> Report:
         judging = Judging(reader.view, args.contract, namespace)
         # Where the whole cluster may not be listed, the look-ups tell which namespaces matter.
         for _ in range(_ROUNDS):
-            if not await reader.extend(namespaces_of(judging.looked_up(_LIVE))):
+            if not reader.partial or not await reader.extend(namespaces_of(judging.looked_up(_LIVE))):
                 break
         verdicts = await _reviewed(api, judging)
     _tell_refused(reader.view)
@@ -111,7 +111,7 @@ async def _judged_overlay(args: argparse.Namespace, read: Callable[[str], Manife
         touched = lay_over(reader.view, manifests)
         judging = Judging(reader.view, args.contract, args.namespace)
         for _ in range(_ROUNDS):
-            if not await reader.extend(namespaces_of(judging.looked_up(NO_EVIDENCE))):
+            if not reader.partial or not await reader.extend(namespaces_of(judging.looked_up(NO_EVIDENCE))):
                 break
             touched |= lay_over(reader.view, manifests)
     _tell_refused(reader.view)
@@ -138,7 +138,7 @@ async def _discovered(args: argparse.Namespace) -> tuple[list[Pipeline], frozens
         await reader.read([namespace or api.context.namespace])
         judging = Judging(reader.view, args.contract, namespace)
         for _ in range(_ROUNDS):
-            if not await reader.extend(namespaces_of(judging.looked_up(NO_EVIDENCE))):
+            if not reader.partial or not await reader.extend(namespaces_of(judging.looked_up(NO_EVIDENCE))):
                 break
     _tell_refused(reader.view)
     found = [pipeline for pipeline in judging.pipelines() if not pipeline.declared]

@@ -138,6 +138,11 @@ class ClusterReader:
         self._refused = tuple(result.kind for result in listed if result.refused and result.kind.kind not in CLUSTER_SCOPED)
         await self.extend(namespaces)
 
+    @property
+    def partial(self) -> bool:
+        """Something may not be listed over all namespaces, so that single ones are read."""
+        return bool(self._refused)
+
     async def extend(self, namespaces: Iterable[str]) -> bool:
         """Read more namespaces of the kinds that may not be listed as a whole. Whether there was anything to read.
 
