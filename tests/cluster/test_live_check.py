@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +24,19 @@ pytestmark = pytest.mark.cluster
 
 # Reasons that need a running cluster: manifests cannot show them.
 LIVE = {str(reason) for reason in Reason if reason.live}
-# What the API server refuses, or what belongs to APIs that this cluster does not have.
-REFUSED: set[str] = set()
+# What the API server refuses as it stands, and objects of APIs that this cluster does not have.
+REFUSED = {
+    "clean/crds-and-webhooks",
+    "clean/prometheus",
+    "clean/store-as-a-deployment-config",
+    "clean/store-as-a-rollout",
+    "clean/two-workloads-behind-the-service",
+    "clean/undeclared-target-number",
+    "network_allowed/other-policy-api",
+    "service_resolved/address-behind-a-policy",
+}
+# In a cluster nothing is named of a namespace that does not admit the pipeline's; in manifests all of the input is.
+DISCREET = {"access_granted/binding-in-third-namespace"}
 SHARED = {"default", "kube-system"}
 FURTHER = itertools.count(900)
 """Numbers of stages beyond the scenarios': a namespace that ends takes nothing in."""
@@ -35,7 +47,7 @@ ELSEWHERE = "kubernaut-system"
 @pytest.fixture(scope="module")
 def alone(own_cluster: Cluster) -> Iterator[Cluster]:  # noqa: ARG001  (skips where no cluster of the kit's own can be)
     """A cluster that holds nothing else: hints name what stands in other namespaces."""
-    cluster = start_cluster("live-check")
+    cluster = start_cluster(f"live-check-{os.getpid()}")
     cluster.start_kubelet_stand_in()
     kit.install_crd(cluster)
     yield cluster
@@ -57,7 +69,7 @@ class Staged:
 
     def __init__(self, scenario: Scenario, number: int) -> None:
         prefix = f"s{number}"
-        self.objects = renamed(scenario.objects, prefix)
+        self.objects = settled(renamed(scenario.objects, prefix))
         held = {item["metadata"]["name"] for item in self.objects if item["kind"] == "Namespace"}
         self.namespaces = sorted(
             {item["metadata"]["namespace"] for item in self.objects if "namespace" in item["metadata"]} - SHARED
@@ -88,6 +100,16 @@ class Staged:
         assert manifests.problems == []
         verdicts = [judge(manifests.world, pipeline, NO_EVIDENCE, now=NOW) for pipeline in manifests.pipelines]
         return [spec_derived(finding_dict(finding)) for verdict in verdicts for finding in verdict.findings]
+
+
+def settled(objects: list[Object]) -> list[Object]:
+    """The objects with the namespace that the product takes them to be meant for, where they write none."""
+    homes = {(ref.kind, ref.name): ref.namespace for ref in read(objects).origins}
+    for item in objects:
+        home = homes.get((item["kind"], item["metadata"]["name"]), "")
+        if home and "namespace" not in item["metadata"]:
+            item["metadata"]["namespace"] = home
+    return objects
 
 
 def renamed(objects: list[Object], prefix: str) -> list[Object]:
@@ -141,7 +163,11 @@ def by_operator(cluster: Cluster, staged: Staged) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize(("number", "scenario"), list(enumerate(scenarios())), ids=lambda value: getattr(value, "name", ""))
+@pytest.mark.parametrize(
+    ("number", "scenario"),
+    [pair for pair in enumerate(scenarios()) if pair[1].name not in DISCREET],
+    ids=lambda value: getattr(value, "name", ""),
+)
 def test_three_worlds_say_the_same(
     number: int, scenario: Scenario, alone: Cluster, operator: kit.OperatorProcess, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,8 +175,9 @@ def test_three_worlds_say_the_same(
     try:
         try:
             staged.apply(alone)
-        except ApiError as error:
-            pytest.skip(f"the API server refuses it: {error.message[:150]}")
+        except ApiError:
+            assert scenario.name in REFUSED
+            return
         expected = staged.by_files()
         assert operator.running
         listed = wait_until(lambda: _equal(by_list(alone, capsys), expected), timeout=5, what="the live list to agree")
