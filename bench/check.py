@@ -114,7 +114,7 @@ def peers() -> Iterator[Tool]:
     yield _checkov()
     yield Tool(
         "@monokle/validation",
-        absent="a library without a command line; its Kubernetes schemas come from the network while it runs",
+        absent="a library without a command line; not measured",
     )
 
 
