@@ -10,8 +10,9 @@ from auditpipeline.api.findings import ObjectRef
 from auditpipeline.controller.pipelines import Snapshot, snapshot
 from auditpipeline.controller.versions import version_of
 from auditpipeline.kube.kinds import PIPELINES, ApiKind
+from auditpipeline.world.fields import MalformedObject
 from auditpipeline.world.objects import KubernetesObject
-from auditpipeline.world.projections import MalformedObject, project
+from auditpipeline.world.projections import project
 
 _AT_ONCE: Final = 200
 """Changes applied before others get their turn: some ten milliseconds."""

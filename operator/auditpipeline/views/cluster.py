@@ -18,8 +18,9 @@ from auditpipeline.kube.client import Answer, ApiServer, NoAnswer
 from auditpipeline.kube.kinds import OBJECTS, ONE_OFF, PIPELINES, ApiKind
 from auditpipeline.verdict import History
 from auditpipeline.wiring.pipeline import Pipeline
+from auditpipeline.world.fields import MalformedObject
 from auditpipeline.world.objects import FOREIGN_POLICIES, KubernetesObject, Workload
-from auditpipeline.world.projections import CLUSTER_SCOPED, MalformedObject, object_ref, project
+from auditpipeline.world.projections import CLUSTER_SCOPED, object_ref, project
 from auditpipeline.world.reads import Key
 from auditpipeline.world.world import World
 

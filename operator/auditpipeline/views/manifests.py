@@ -16,7 +16,8 @@ from auditpipeline.views.release import release_namespace
 from auditpipeline.wiring.pipeline import Pipeline
 from auditpipeline.world.bootstrap import bootstrap_roles
 from auditpipeline.world.coverage import InputCoverage, InputScope
-from auditpipeline.world.projections import CLUSTER_SCOPED, MalformedObject, object_ref, project
+from auditpipeline.world.fields import MalformedObject
+from auditpipeline.world.projections import CLUSTER_SCOPED, object_ref, project
 from auditpipeline.world.world import World
 from auditpipeline.world.yaml_text import UnreadableText, load
 

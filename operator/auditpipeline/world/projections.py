@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from auditpipeline.api.findings import ObjectRef
+from auditpipeline.world import fields
+from auditpipeline.world.fields import MalformedObject
 from auditpipeline.world.objects import (
     CALICO_POLICY,
     FOREIGN_POLICIES,
-    NO_LABELS,
     ConfigMap,
     Container,
     ContainerPort,
@@ -26,7 +27,6 @@ from auditpipeline.world.objects import (
     IPBlock,
     KeyRef,
     KubernetesObject,
-    Labels,
     Mount,
     Namespace,
     NetworkPeer,
@@ -59,10 +59,6 @@ _YEAR_10000: Final = 253402300800
 _PORT_NUMBER: Final = re.compile(r"[0-9]{1,5}")
 
 
-class MalformedObject(ValueError):  # noqa: N818  (reads as a noun where it is raised)
-    """The object does not have the shape of its kind; the text names the field."""
-
-
 def project(obj: Mapping[str, Any], ref: ObjectRef | None = None) -> KubernetesObject | None:
     """The typed value of an object, or None for a kind that no check looks at; `ref` where it has been read already.
 
@@ -85,12 +81,12 @@ def object_ref(obj: Mapping[str, Any]) -> ObjectRef:
     Raises:
         MalformedObject: The object has no usable name.
     """
-    meta = _map(obj, "metadata", "metadata")
-    name = _str(meta, "name", "metadata.name")
+    meta = fields.mapping(obj, "metadata", "metadata")
+    name = fields.text(meta, "name", "metadata.name")
     kind = obj["kind"]
     if not name:
         raise MalformedObject("metadata.name must be set")
-    namespace = "" if kind in CLUSTER_SCOPED else (_str(meta, "namespace", "metadata.namespace") or "default")
+    namespace = "" if kind in CLUSTER_SCOPED else (fields.text(meta, "namespace", "metadata.namespace") or "default")
     return ObjectRef(kind, namespace, name)
 
 
@@ -115,61 +111,66 @@ def pod_spec(template: Mapping[str, Any], path: str) -> PodSpec:
     Raises:
         MalformedObject: A field has the wrong type.
     """
-    meta = _map(template, "metadata", f"{path}metadata")
-    spec = _map(template, "spec", f"{path}spec")
+    meta = fields.mapping(template, "metadata", f"{path}metadata")
+    spec = fields.mapping(template, "spec", f"{path}spec")
     where = f"{path}spec"
     containers: list[Container] = []
-    for item in _items(spec, "initContainers", where):
+    for item in fields.objects(spec, "initContainers", where):
         role: ContainerRole = "sidecar" if item.get("restartPolicy") == "Always" else "init"
         containers.append(_container(item, role, f"{where}.initContainers"))
-    containers += [_container(item, "container", f"{where}.containers") for item in _items(spec, "containers", where)]
-    containers += [_container(item, "ephemeral", f"{where}.ephemeralContainers") for item in _items(spec, "ephemeralContainers", where)]
+    containers += [_container(item, "container", f"{where}.containers") for item in fields.objects(spec, "containers", where)]
+    containers += [_container(item, "ephemeral", f"{where}.ephemeralContainers") for item in fields.objects(spec, "ephemeralContainers", where)]
     automount = spec.get("automountServiceAccountToken")
     return PodSpec(
-        labels=_labels(meta, "labels", f"{path}metadata.labels"),
-        service_account=_str(spec, "serviceAccountName", where) or _str(spec, "serviceAccount", where) or "default",
+        labels=fields.labels(meta, "labels", f"{path}metadata.labels"),
+        service_account=fields.text(spec, "serviceAccountName", where) or fields.text(spec, "serviceAccount", where) or "default",
         automount=automount if isinstance(automount, bool) else None,
         containers=tuple(containers),
-        volumes=tuple(_volume(item, f"{where}.volumes") for item in _items(spec, "volumes", where)),
+        volumes=tuple(_volume(item, f"{where}.volumes") for item in fields.objects(spec, "volumes", where)),
         host_network=spec.get("hostNetwork") is True,
-        grace_period=_int(spec, "terminationGracePeriodSeconds", where) if "terminationGracePeriodSeconds" in spec else 30,
+        grace_period=fields.number(spec, "terminationGracePeriodSeconds", where) if "terminationGracePeriodSeconds" in spec else 30,
         reloaded=_reloaded(meta),
-        dns_policy=_str(spec, "dnsPolicy", where) or "ClusterFirst",
-        own_resolver=bool(_items(spec, "hostAliases", where) or _texts(_map(spec, "dnsConfig", where), "nameservers", where)),
-        searches=_texts(_map(spec, "dnsConfig", where), "searches", where),
-        host_aliases=frozenset(name.lower() for item in _items(spec, "hostAliases", where) for name in _texts(item, "hostnames", where)),
+        dns_policy=fields.text(spec, "dnsPolicy", where) or "ClusterFirst",
+        own_resolver=bool(fields.objects(spec, "hostAliases", where) or fields.texts(fields.mapping(spec, "dnsConfig", where), "nameservers", where)),
+        searches=fields.texts(fields.mapping(spec, "dnsConfig", where), "searches", where),
+        host_aliases=frozenset(name.lower() for item in fields.objects(spec, "hostAliases", where) for name in fields.texts(item, "hostnames", where)),
     )
 
 
 def _container(item: Mapping[str, Any], role: ContainerRole, path: str) -> Container:
-    name = _str(item, "name", path)
+    name = fields.text(item, "name", path)
     where = f"{path}[{name}]"
     return Container(
         name=name,
         role=role,
-        command=_texts(item, "command", where),
-        args=_texts(item, "args", where),
-        env=tuple(_env(entry, f"{where}.env") for entry in _items(item, "env", where)),
-        env_from=tuple(_env_from(entry, f"{where}.envFrom") for entry in _items(item, "envFrom", where)),
+        command=fields.texts(item, "command", where),
+        args=fields.texts(item, "args", where),
+        env=tuple(_env(entry, f"{where}.env") for entry in fields.objects(item, "env", where)),
+        env_from=tuple(_env_from(entry, f"{where}.envFrom") for entry in fields.objects(item, "envFrom", where)),
         mounts=tuple(
-            Mount(_str(entry, "name", where), _str(entry, "mountPath", where), _str(entry, "subPath", where) or _str(entry, "subPathExpr", where))
-            for entry in _items(item, "volumeMounts", where)
+            Mount(
+                fields.text(entry, "name", where),
+                fields.text(entry, "mountPath", where),
+                fields.text(entry, "subPath", where) or fields.text(entry, "subPathExpr", where),
+            )
+            for entry in fields.objects(item, "volumeMounts", where)
         ),
         probes=tuple(
             _probe(name, http, where)
             for name in _PROBES
-            for http in (_map(_map(item, name, f"{where}.{name}"), "httpGet", f"{where}.{name}.httpGet"),)
+            for http in (fields.mapping(fields.mapping(item, name, f"{where}.{name}"), "httpGet", f"{where}.{name}.httpGet"),)
             if http
         ),
         exec_probes=tuple(
             ExecProbe(name, words)
             for name in _PROBES
-            for words in (_texts(_map(_map(item, name, f"{where}.{name}"), "exec", f"{where}.{name}.exec"), "command", f"{where}.{name}.exec"),)
+            for probe in (fields.mapping(item, name, f"{where}.{name}"),)
+            for words in (fields.texts(fields.mapping(probe, "exec", f"{where}.{name}.exec"), "command", f"{where}.{name}.exec"),)
             if words
         ),
         ports=tuple(
-            ContainerPort(_str(entry, "name", where), _int(entry, "containerPort", where), _str(entry, "protocol", where) or "TCP")
-            for entry in _items(item, "ports", where)
+            ContainerPort(fields.text(entry, "name", where), fields.number(entry, "containerPort", where), fields.text(entry, "protocol", where) or "TCP")
+            for entry in fields.objects(item, "ports", where)
         ),
     )
 
@@ -183,57 +184,57 @@ def _probe(kind: str, http: Mapping[str, Any], path: str) -> Probe:
         raise MalformedObject(f"{path}.{kind}.httpGet.port must be a number or a name")
     return Probe(
         kind,
-        _str(http, "path", f"{path}.{kind}.httpGet") or "/",
+        fields.text(http, "path", f"{path}.{kind}.httpGet") or "/",
         int(port) if isinstance(port, str) and port.isdigit() else port,
-        _str(http, "scheme", f"{path}.{kind}.httpGet") or "HTTP",
+        fields.text(http, "scheme", f"{path}.{kind}.httpGet") or "HTTP",
     )
 
 
 def _env(entry: Mapping[str, Any], path: str) -> EnvVar:
-    name = _str(entry, "name", path)
+    name = fields.text(entry, "name", path)
     source = entry.get("valueFrom")
     if source is None:
         value = entry.get("value")
         # A number or boolean without quotes is refused by the API server; its text is still what the author meant.
-        return EnvVar(name, "" if value is None else _scalar(value, f"{path}[{name}].value"))
-    body = _as_map(source, f"{path}[{name}].valueFrom")
+        return EnvVar(name, "" if value is None else fields.scalar(value, f"{path}[{name}].value"))
+    body = fields.as_mapping(source, f"{path}[{name}].valueFrom")
     if "configMapKeyRef" in body:
-        return EnvVar(name, config_map=_key_ref(_map(body, "configMapKeyRef", path), path))
+        return EnvVar(name, config_map=_key_ref(fields.mapping(body, "configMapKeyRef", path), path))
     if "secretKeyRef" in body:
-        return EnvVar(name, secret=_key_ref(_map(body, "secretKeyRef", path), path))
+        return EnvVar(name, secret=_key_ref(fields.mapping(body, "secretKeyRef", path), path))
     if "fieldRef" in body:
-        return EnvVar(name, field=_str(_map(body, "fieldRef", path), "fieldPath", path))
+        return EnvVar(name, field=fields.text(fields.mapping(body, "fieldRef", path), "fieldPath", path))
     return EnvVar(name)
 
 
 def _key_ref(body: Mapping[str, Any], path: str) -> KeyRef:
-    return KeyRef(_str(body, "name", path), _str(body, "key", path), body.get("optional") is True)
+    return KeyRef(fields.text(body, "name", path), fields.text(body, "key", path), body.get("optional") is True)
 
 
 def _env_from(entry: Mapping[str, Any], path: str) -> EnvFrom:
-    config_map = _map(entry, "configMapRef", path)
-    secret = _map(entry, "secretRef", path)
+    config_map = fields.mapping(entry, "configMapRef", path)
+    secret = fields.mapping(entry, "secretRef", path)
     return EnvFrom(
-        _str(entry, "prefix", path),
-        _str(config_map, "name", path),
-        _str(secret, "name", path),
+        fields.text(entry, "prefix", path),
+        fields.text(config_map, "name", path),
+        fields.text(secret, "name", path),
         config_map.get("optional") is True or secret.get("optional") is True,
     )
 
 
 def _volume(item: Mapping[str, Any], path: str) -> Volume:
-    name = _str(item, "name", path)
+    name = fields.text(item, "name", path)
     where = f"{path}[{name}]"
     if "configMap" in item:
-        return Volume(name, _config_files(_map(item, "configMap", where), where), opaque=False)
+        return Volume(name, _config_files(fields.mapping(item, "configMap", where), where), opaque=False)
     if "hostPath" in item:
-        return Volume(name, host_path=_str(_map(item, "hostPath", where), "path", where))
+        return Volume(name, host_path=fields.text(fields.mapping(item, "hostPath", where), "path", where))
     if "projected" in item:
         files: list[ProjectedFile] = []
         opaque = token = False
-        for source in _items(_map(item, "projected", where), "sources", where):
+        for source in fields.objects(fields.mapping(item, "projected", where), "sources", where):
             if "configMap" in source:
-                files += _config_files(_map(source, "configMap", where), where)
+                files += _config_files(fields.mapping(source, "configMap", where), where)
             else:
                 opaque = True
                 token = token or "serviceAccountToken" in source
@@ -242,26 +243,26 @@ def _volume(item: Mapping[str, Any], path: str) -> Volume:
 
 
 def _config_files(body: Mapping[str, Any], path: str) -> tuple[ProjectedFile, ...]:
-    name = _str(body, "name", path)
+    name = fields.text(body, "name", path)
     optional = body.get("optional") is True
-    items = _items(body, "items", path)
+    items = fields.objects(body, "items", path)
     if not items:
         return (ProjectedFile(name, "", "", optional),)
-    return tuple(ProjectedFile(name, _str(item, "key", path), _str(item, "path", path), optional) for item in items)
+    return tuple(ProjectedFile(name, fields.text(item, "key", path), fields.text(item, "path", path), optional) for item in items)
 
 
 def _templated(obj: Mapping[str, Any], ref: ObjectRef) -> Workload:
-    spec = _map(obj, "spec", "spec")
+    spec = fields.mapping(obj, "spec", "spec")
     replicas = spec.get("replicas", 1) if ref.kind in {"Deployment", "StatefulSet", "ReplicaSet"} else None
     if replicas is not None and (not isinstance(replicas, int) or isinstance(replicas, bool)):
         raise MalformedObject("spec.replicas must be a number")
     return Workload(
         ref=ref,
         replicas=replicas,
-        selector=label_selector(_map(spec, "selector", "spec.selector"), "spec.selector"),
-        pod=pod_spec(_map(spec, "template", "spec.template"), "spec.template."),
+        selector=label_selector(fields.mapping(spec, "selector", "spec.selector"), "spec.selector"),
+        pod=pod_spec(fields.mapping(spec, "template", "spec.template"), "spec.template."),
         template_path="spec.template.spec",
-        reloaded=_reloaded(_map(obj, "metadata", "metadata")),
+        reloaded=_reloaded(fields.mapping(obj, "metadata", "metadata")),
         owner=_owner(obj),
     )
 
@@ -274,8 +275,8 @@ def _foreign_workload(obj: Mapping[str, Any], kind: str) -> Workload | None:
     if kind in _KNOWN_KINDS:
         return None
     try:
-        template = _map(_map(obj, "spec", "spec"), "template", "spec.template")
-        if not _items(_map(template, "spec", "spec.template.spec"), "containers", "spec.template.spec.containers"):
+        template = fields.mapping(fields.mapping(obj, "spec", "spec"), "template", "spec.template")
+        if not fields.objects(fields.mapping(template, "spec", "spec.template.spec"), "containers", "spec.template.spec.containers"):
             return None
         return Workload(object_ref(obj), None, (), pod_spec(template, "spec.template."), "spec.template.spec")
     except MalformedObject:
@@ -283,10 +284,10 @@ def _foreign_workload(obj: Mapping[str, Any], kind: str) -> Workload | None:
 
 
 def _cron_job(obj: Mapping[str, Any], ref: ObjectRef) -> Workload:
-    job = _map(_map(obj, "spec", "spec"), "jobTemplate", "spec.jobTemplate")
-    template = _map(_map(job, "spec", "spec.jobTemplate.spec"), "template", "spec.jobTemplate.spec.template")
+    job = fields.mapping(fields.mapping(obj, "spec", "spec"), "jobTemplate", "spec.jobTemplate")
+    template = fields.mapping(fields.mapping(job, "spec", "spec.jobTemplate.spec"), "template", "spec.jobTemplate.spec.template")
     path = "spec.jobTemplate.spec.template."
-    return Workload(ref, None, (), pod_spec(template, path), f"{path}spec", _reloaded(_map(obj, "metadata", "metadata")))
+    return Workload(ref, None, (), pod_spec(template, path), f"{path}spec", _reloaded(fields.mapping(obj, "metadata", "metadata")))
 
 
 def _pod(obj: Mapping[str, Any], ref: ObjectRef) -> Pod | Workload:
@@ -294,22 +295,22 @@ def _pod(obj: Mapping[str, Any], ref: ObjectRef) -> Pod | Workload:
         # A manifest's Pod, or one that nothing owns, is its own workload.
         spec = pod_spec(obj, "")
         return Workload(ref, 1, (), spec, "spec", spec.reloaded)
-    meta = _map(obj, "metadata", "metadata")
-    spec_body = _map(obj, "spec", "spec")
-    status = _map(obj, "status", "status")
+    meta = fields.mapping(obj, "metadata", "metadata")
+    spec_body = fields.mapping(obj, "spec", "spec")
+    status = fields.mapping(obj, "status", "status")
     running: list[RunningContainer] = []
-    for item in _items(status, "containerStatuses", "status") + _items(status, "initContainerStatuses", "status"):
-        started = epoch(_map(_map(item, "state", "status"), "running", "status").get("startedAt"))
+    for item in fields.objects(status, "containerStatuses", "status") + fields.objects(status, "initContainerStatuses", "status"):
+        started = epoch(fields.mapping(fields.mapping(item, "state", "status"), "running", "status").get("startedAt"))
         if started is not None:
-            running.append(RunningContainer(_str(item, "name", "status"), started))
+            running.append(RunningContainer(fields.text(item, "name", "status"), started))
     return Pod(
         ref=ref,
-        uid=_str(meta, "uid", "metadata"),
-        labels=_labels(meta, "labels", "metadata.labels"),
+        uid=fields.text(meta, "uid", "metadata"),
+        labels=fields.labels(meta, "labels", "metadata.labels"),
         owner=_owner(obj),
-        ip=_str(status, "podIP", "status"),
-        phase=_str(status, "phase", "status"),
-        ready=any(item.get("type") == "Ready" and item.get("status") == "True" for item in _items(status, "conditions", "status")),
+        ip=fields.text(status, "podIP", "status"),
+        phase=fields.text(status, "phase", "status"),
+        ready=any(item.get("type") == "Ready" and item.get("status") == "True" for item in fields.objects(status, "conditions", "status")),
         terminating="deletionTimestamp" in meta,
         host_network=spec_body.get("hostNetwork") is True,
         running=tuple(running),
@@ -317,13 +318,13 @@ def _pod(obj: Mapping[str, Any], ref: ObjectRef) -> Pod | Workload:
 
 
 def _owner(obj: Mapping[str, Any]) -> ObjectRef | None:
-    meta = _map(obj, "metadata", "metadata")
-    for owner in _items(meta, "ownerReferences", "metadata"):
+    meta = fields.mapping(obj, "metadata", "metadata")
+    for owner in fields.objects(meta, "ownerReferences", "metadata"):
         if owner.get("controller") is True:
             return ObjectRef(
-                _str(owner, "kind", "metadata.ownerReferences"),
-                _str(meta, "namespace", "metadata.namespace"),
-                _str(owner, "name", "metadata.ownerReferences"),
+                fields.text(owner, "kind", "metadata.ownerReferences"),
+                fields.text(meta, "namespace", "metadata.namespace"),
+                fields.text(owner, "name", "metadata.ownerReferences"),
             )
     return None
 
@@ -332,26 +333,26 @@ def _owner(obj: Mapping[str, Any]) -> ObjectRef | None:
 
 
 def _config_map(obj: Mapping[str, Any], ref: ObjectRef) -> ConfigMap:
-    data = _map(obj, "data", "data")
+    data = fields.mapping(obj, "data", "data")
     return ConfigMap(
         ref=ref,
-        data={str(key): _scalar(value, f"data[{key}]") for key, value in data.items()},
-        binary=frozenset(map(str, _map(obj, "binaryData", "binaryData"))),
-        written=_last_write(_map(obj, "metadata", "metadata")),
+        data={str(key): fields.scalar(value, f"data[{key}]") for key, value in data.items()},
+        binary=frozenset(map(str, fields.mapping(obj, "binaryData", "binaryData"))),
+        written=_last_write(fields.mapping(obj, "metadata", "metadata")),
     )
 
 
 def _last_write(meta: Mapping[str, Any]) -> float | None:
-    times = [epoch(entry.get("time")) for entry in _items(meta, "managedFields", "metadata")]
+    times = [epoch(entry.get("time")) for entry in fields.objects(meta, "managedFields", "metadata")]
     times.append(epoch(meta.get("creationTimestamp")))
     return max((time for time in times if time is not None), default=None)
 
 
 def _service(obj: Mapping[str, Any], ref: ObjectRef) -> Service:
-    spec = _map(obj, "spec", "spec")
+    spec = fields.mapping(obj, "spec", "spec")
     ports = []
-    for item in _items(spec, "ports", "spec"):
-        number = _int(item, "port", "spec.ports")
+    for item in fields.objects(spec, "ports", "spec"):
+        number = fields.number(item, "port", "spec.ports")
         target = item.get("targetPort")
         if target is None:
             target = number
@@ -360,63 +361,63 @@ def _service(obj: Mapping[str, Any], ref: ObjectRef) -> Service:
         node_port = item.get("nodePort")
         ports.append(
             ServicePort(
-                _str(item, "name", "spec.ports"),
+                fields.text(item, "name", "spec.ports"),
                 number,
                 int(target) if isinstance(target, str) and _PORT_NUMBER.fullmatch(target) else (target or number),
-                _str(item, "protocol", "spec.ports") or "TCP",
+                fields.text(item, "protocol", "spec.ports") or "TCP",
                 node_port if isinstance(node_port, int) else None,
-                _str(item, "appProtocol", "spec.ports"),
+                fields.text(item, "appProtocol", "spec.ports"),
             )
         )
-    external = _str(spec, "type", "spec") == "ExternalName"
-    cluster_ip = _str(spec, "clusterIP", "spec")
-    selector = _labels(spec, "selector", "spec.selector")
+    external = fields.text(spec, "type", "spec") == "ExternalName"
+    cluster_ip = fields.text(spec, "clusterIP", "spec")
+    selector = fields.labels(spec, "selector", "spec.selector")
     return Service(
         ref=ref,
         selector=selector or None,
         ports=tuple(ports),
         headless=cluster_ip == "None",
-        external_name=_str(spec, "externalName", "spec") if external else "",
-        cluster_ips=_texts(spec, "clusterIPs", "spec") or ((cluster_ip,) if cluster_ip else ()),
+        external_name=fields.text(spec, "externalName", "spec") if external else "",
+        cluster_ips=fields.texts(spec, "clusterIPs", "spec") or ((cluster_ip,) if cluster_ip else ()),
         publish_not_ready=spec.get("publishNotReadyAddresses") is True,
     )
 
 
 def _endpoint_slice(obj: Mapping[str, Any], ref: ObjectRef) -> EndpointSlice:
     endpoints = []
-    for item in _items(obj, "endpoints", "endpoints"):
-        target = _map(item, "targetRef", "endpoints")
-        ready = _map(item, "conditions", "endpoints").get("ready")
-        endpoints.append(Endpoint(ready is not False, _str(target, "name", "endpoints") if target.get("kind") == "Pod" else ""))
-    meta = _map(obj, "metadata", "metadata")
+    for item in fields.objects(obj, "endpoints", "endpoints"):
+        target = fields.mapping(item, "targetRef", "endpoints")
+        ready = fields.mapping(item, "conditions", "endpoints").get("ready")
+        endpoints.append(Endpoint(ready is not False, fields.text(target, "name", "endpoints") if target.get("kind") == "Pod" else ""))
+    meta = fields.mapping(obj, "metadata", "metadata")
     return EndpointSlice(
         ref=ref,
-        service=_labels(meta, "labels", "metadata.labels").get(SERVICE_NAME_LABEL, ""),
+        service=fields.labels(meta, "labels", "metadata.labels").get(SERVICE_NAME_LABEL, ""),
         endpoints=tuple(endpoints),
-        ports=tuple(item["port"] for item in _items(obj, "ports", "ports") if isinstance(item.get("port"), int)),
+        ports=tuple(item["port"] for item in fields.objects(obj, "ports", "ports") if isinstance(item.get("port"), int)),
     )
 
 
 def _endpoints(obj: Mapping[str, Any], ref: ObjectRef) -> EndpointSlice:
     # The API server mirrors hand-written Endpoints into slices.
-    subsets = _items(obj, "subsets", "subsets")
+    subsets = fields.objects(obj, "subsets", "subsets")
     return EndpointSlice(
         ref=ObjectRef("EndpointSlice", ref.namespace, ref.name),
         service=ref.name,
         endpoints=tuple(
-            Endpoint(ready, _str(_map(item, "targetRef", "subsets"), "name", "subsets"))
+            Endpoint(ready, fields.text(fields.mapping(item, "targetRef", "subsets"), "name", "subsets"))
             for subset in subsets
             for ready, key in ((True, "addresses"), (False, "notReadyAddresses"))
-            for item in _items(subset, key, "subsets")
+            for item in fields.objects(subset, key, "subsets")
         ),
-        ports=tuple(_int(port, "port", "subsets") for subset in subsets for port in _items(subset, "ports", "subsets")),
+        ports=tuple(fields.number(port, "port", "subsets") for subset in subsets for port in fields.objects(subset, "ports", "subsets")),
     )
 
 
 def _namespace(obj: Mapping[str, Any], ref: ObjectRef) -> Namespace:
-    meta = _map(obj, "metadata", "metadata")
+    meta = fields.mapping(obj, "metadata", "metadata")
     # The API server puts this label on every Namespace.
-    labels = {**_labels(meta, "labels", "metadata.labels"), "kubernetes.io/metadata.name": ref.name}
+    labels = {**fields.labels(meta, "labels", "metadata.labels"), "kubernetes.io/metadata.name": ref.name}
     return Namespace(ref, labels)
 
 
@@ -424,16 +425,16 @@ def _namespace(obj: Mapping[str, Any], ref: ObjectRef) -> Namespace:
 
 
 def _network_policy(obj: Mapping[str, Any], ref: ObjectRef) -> NetworkPolicy:
-    spec = _map(obj, "spec", "spec")
+    spec = fields.mapping(obj, "spec", "spec")
     ingress = tuple(_network_rule(item, "from", f"spec.ingress[{index}]") for index, item in enumerate(_rules(spec, "ingress")))
     egress = tuple(_network_rule(item, "to", f"spec.egress[{index}]") for index, item in enumerate(_rules(spec, "egress")))
     # SetDefaults_NetworkPolicy: what names no type isolates for ingress, and for egress where it has an egress rule.
-    types = _texts(spec, "policyTypes", "spec") or ("Ingress", *(("Egress",) if egress else ()))
+    types = fields.texts(spec, "policyTypes", "spec") or ("Ingress", *(("Egress",) if egress else ()))
     if not {"Ingress", "Egress"}.issuperset(types):
         raise MalformedObject("spec.policyTypes must be Ingress, Egress, or both")
     return NetworkPolicy(
         ref=ref,
-        selector=label_selector(_map(spec, "podSelector", "spec.podSelector"), "spec.podSelector"),
+        selector=label_selector(fields.mapping(spec, "podSelector", "spec.podSelector"), "spec.podSelector"),
         ingress=ingress if "Ingress" in types else None,
         egress=egress if "Egress" in types else None,
     )
@@ -442,39 +443,39 @@ def _network_policy(obj: Mapping[str, Any], ref: ObjectRef) -> NetworkPolicy:
 def _rules(spec: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     """The rules; a list item left blank is an empty rule to the API server, and that admits everything."""
     value = spec.get(key)
-    return _items({key: [_EMPTY if item is None else item for item in value]} if isinstance(value, list) else spec, key, "spec")
+    return fields.objects({key: [fields.EMPTY if item is None else item for item in value]} if isinstance(value, list) else spec, key, "spec")
 
 
 def _network_rule(item: Mapping[str, Any], peers: str, path: str) -> NetworkRule:
     return NetworkRule(
-        tuple(_network_peer(peer, f"{path}.{peers}") for peer in _items(item, peers, path)),
-        tuple(_network_port(port, f"{path}.ports") for port in _items(item, "ports", path)),
+        tuple(_network_peer(peer, f"{path}.{peers}") for peer in fields.objects(item, peers, path)),
+        tuple(_network_port(port, f"{path}.ports") for port in fields.objects(item, "ports", path)),
     )
 
 
 def _network_peer(item: Mapping[str, Any], path: str) -> NetworkPeer:
     pods, namespaces = (
-        None if item.get(key) is None else label_selector(_map(item, key, f"{path}.{key}"), f"{path}.{key}")
+        None if item.get(key) is None else label_selector(fields.mapping(item, key, f"{path}.{key}"), f"{path}.{key}")
         for key in ("podSelector", "namespaceSelector")
     )
-    block = None if item.get("ipBlock") is None else _map(item, "ipBlock", f"{path}.ipBlock")
+    block = None if item.get("ipBlock") is None else fields.mapping(item, "ipBlock", f"{path}.ipBlock")
     if (block is None) == (pods is None and namespaces is None):
         raise MalformedObject(f"{path} must hold either ipBlock, or podSelector or namespaceSelector or both")
     if block is None:
         return NetworkPeer(pods, namespaces, None)
-    return NetworkPeer(None, None, IPBlock(_str(block, "cidr", f"{path}.ipBlock.cidr"), _texts(block, "except", f"{path}.ipBlock")))
+    return NetworkPeer(None, None, IPBlock(fields.text(block, "cidr", f"{path}.ipBlock.cidr"), fields.texts(block, "except", f"{path}.ipBlock")))
 
 
 def _network_port(item: Mapping[str, Any], path: str) -> NetworkPort:
     port = item.get("port")
-    end = None if item.get("endPort") is None else _int(item, "endPort", path)
+    end = None if item.get("endPort") is None else fields.number(item, "endPort", path)
     if port is not None and (not isinstance(port, int | str) or isinstance(port, bool)):
         raise MalformedObject(f"{path}.port must be a number or a name")
     if isinstance(port, str) and _PORT_TEXT.fullmatch(port) is None:
         raise MalformedObject(f"{path}.port must be a number, or a port name with a letter in it")
     if end is not None and (not isinstance(port, int) or end < port):
         raise MalformedObject(f"{path}.endPort must be a port's number or above, beside a number")
-    protocol = _str(item, "protocol", path) or "TCP"
+    protocol = fields.text(item, "protocol", path) or "TCP"
     if protocol not in {"TCP", "UDP", "SCTP"}:
         raise MalformedObject(f"{path}.protocol must be TCP, UDP or SCTP")
     return NetworkPort(protocol, port, end)
@@ -495,50 +496,50 @@ def _service_account(obj: Mapping[str, Any], ref: ObjectRef) -> ServiceAccount:
 
 
 def _role(obj: Mapping[str, Any], ref: ObjectRef) -> Role:
-    meta = _map(obj, "metadata", "metadata")
-    aggregation = _map(obj, "aggregationRule", "aggregationRule")
+    meta = fields.mapping(obj, "metadata", "metadata")
+    aggregation = fields.mapping(obj, "aggregationRule", "aggregationRule")
     return Role(
         ref=ref,
         rules=tuple(
             PolicyRule(
-                frozenset(_texts(item, "verbs", "rules")),
-                frozenset(_texts(item, "apiGroups", "rules")),
-                frozenset(_texts(item, "resources", "rules")),
-                frozenset(_texts(item, "resourceNames", "rules")),
+                frozenset(fields.texts(item, "verbs", "rules")),
+                frozenset(fields.texts(item, "apiGroups", "rules")),
+                frozenset(fields.texts(item, "resources", "rules")),
+                frozenset(fields.texts(item, "resourceNames", "rules")),
             )
-            for item in _items(obj, "rules", "rules")
+            for item in fields.objects(obj, "rules", "rules")
         ),
-        labels=_labels(meta, "labels", "metadata.labels"),
+        labels=fields.labels(meta, "labels", "metadata.labels"),
         aggregates=tuple(
             label_selector(item, "aggregationRule.clusterRoleSelectors")
-            for item in _items(aggregation, "clusterRoleSelectors", "aggregationRule")
+            for item in fields.objects(aggregation, "clusterRoleSelectors", "aggregationRule")
         ),
     )
 
 
 def _binding(obj: Mapping[str, Any], ref: ObjectRef) -> RoleBinding:
-    role = _map(obj, "roleRef", "roleRef")
-    role_kind = _str(role, "kind", "roleRef.kind")
+    role = fields.mapping(obj, "roleRef", "roleRef")
+    role_kind = fields.text(role, "kind", "roleRef.kind")
     return RoleBinding(
         ref=ref,
-        role=ObjectRef(role_kind, "" if role_kind == "ClusterRole" else ref.namespace, _str(role, "name", "roleRef.name")),
-        subjects=tuple(_subject(item, ref) for item in _items(obj, "subjects", "subjects")),
+        role=ObjectRef(role_kind, "" if role_kind == "ClusterRole" else ref.namespace, fields.text(role, "name", "roleRef.name")),
+        subjects=tuple(_subject(item, ref) for item in fields.objects(obj, "subjects", "subjects")),
     )
 
 
 def _subject(item: Mapping[str, Any], binding: ObjectRef) -> Subject:
-    kind = _str(item, "kind", "subjects")
-    name = _str(item, "name", "subjects")
+    kind = fields.text(item, "kind", "subjects")
+    name = fields.text(item, "name", "subjects")
     if kind == "ServiceAccount":
         # A RoleBinding's own namespace stands in for one that is left out.
-        return Subject(kind, _str(item, "namespace", "subjects") or binding.namespace, name)
+        return Subject(kind, fields.text(item, "namespace", "subjects") or binding.namespace, name)
     user = name.split(":")
     if kind == "User" and len(user) == 4 and user[:2] == ["system", "serviceaccount"]:
         return Subject("ServiceAccount", user[2], user[3])
     return Subject(kind, "", name)
 
 
-# --- reading with types -------------------------------------------------------------------------------------------
+# --- selectors and the table of kinds -----------------------------------------------------------------------------
 
 
 def label_selector(body: Mapping[str, Any], path: str) -> Selector:
@@ -547,85 +548,16 @@ def label_selector(body: Mapping[str, Any], path: str) -> Selector:
     Raises:
         MalformedObject: A field has the wrong type.
     """
-    terms = [SelectorTerm(key, "In", (value,)) for key, value in _labels(body, "matchLabels", path).items()]
+    terms = [SelectorTerm(key, "In", (value,)) for key, value in fields.labels(body, "matchLabels", path).items()]
     terms += [
-        SelectorTerm(_str(item, "key", path), _str(item, "operator", path), _texts(item, "values", path))
-        for item in _items(body, "matchExpressions", path)
+        SelectorTerm(fields.text(item, "key", path), fields.text(item, "operator", path), fields.texts(item, "values", path))
+        for item in fields.objects(body, "matchExpressions", path)
     ]
     return tuple(terms)
 
 
-_EMPTY: Final[Mapping[str, Any]] = NO_LABELS
-
-
-def _as_map(value: object, path: str) -> Mapping[str, Any]:
-    if isinstance(value, Mapping):
-        return value
-    raise MalformedObject(f"{path} must be an object")
-
-
-def _map(body: Mapping[str, Any], key: str, path: str) -> Mapping[str, Any]:
-    value = body.get(key)
-    if value is None:
-        return _EMPTY
-    if isinstance(value, Mapping):
-        return value
-    raise MalformedObject(f"{path} must be an object")
-
-
-def _items(body: Mapping[str, Any], key: str, path: str) -> list[Mapping[str, Any]]:
-    value = body.get(key)
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
-        raise MalformedObject(f"{path}.{key} must be a list of objects")
-    return value
-
-
-def _texts(body: Mapping[str, Any], key: str, path: str) -> tuple[str, ...]:
-    value = body.get(key)
-    if value is None:
-        return ()
-    if not isinstance(value, list):
-        raise MalformedObject(f"{path}.{key} must be a list of strings")
-    return tuple(_scalar(item, f"{path}.{key}") for item in value)
-
-
-def _str(body: Mapping[str, Any], key: str, path: str) -> str:
-    value = body.get(key)
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    return _scalar(value, path)
-
-
-def _int(body: Mapping[str, Any], key: str, path: str) -> int:
-    value = body.get(key)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise MalformedObject(f"{path}.{key} must be a number")
-    return value
-
-
-def _scalar(value: object, path: str) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return ""
-    if isinstance(value, float) or (isinstance(value, int) and abs(value) < 1 << 64):
-        return str(value)
-    raise MalformedObject(f"{path} must be a string")
-
-
-def _labels(body: Mapping[str, Any], key: str, path: str) -> Labels:
-    value = _map(body, key, path)
-    return {str(name): _scalar(item, f"{path}[{name}]") for name, item in value.items()} if value else NO_LABELS
-
-
 def _reloaded(meta: Mapping[str, Any]) -> bool:
-    return any(".stakater.com/" in key for key in _labels(meta, "annotations", "metadata.annotations"))
+    return any(".stakater.com/" in key for key in fields.labels(meta, "annotations", "metadata.annotations"))
 
 
 _PORT_TEXT: Final = re.compile(r"[a-z0-9-]*[a-z][a-z0-9-]*")

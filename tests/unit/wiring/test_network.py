@@ -13,7 +13,8 @@ from auditpipeline.api.findings import ObjectRef
 from auditpipeline.api.reasons import Reason
 from auditpipeline.wiring.network import Answer, PodEnd, Ruling, egress, ingress
 from auditpipeline.world.coverage import ClusterCoverage, InputCoverage, InputScope
-from auditpipeline.world.projections import MalformedObject, project
+from auditpipeline.world.fields import MalformedObject
+from auditpipeline.world.projections import project
 from auditpipeline.world.world import Coverage, World
 
 # Two namespaces whose labels are known and one, team-a, whose labels are not.

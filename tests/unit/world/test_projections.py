@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditpipeline.api.findings import ObjectRef
+from auditpipeline.world.fields import MalformedObject
 from auditpipeline.world.objects import (
     ConfigMap,
     EndpointSlice,
@@ -20,7 +21,7 @@ from auditpipeline.world.objects import (
     Subject,
     Workload,
 )
-from auditpipeline.world.projections import MalformedObject, epoch, object_ref, project
+from auditpipeline.world.projections import epoch, object_ref, project
 from kube_objects import obj, workload
 from scenarios import scenarios
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from auditpipeline.api.findings import ObjectRef
 from auditpipeline.verdict import judge
 from auditpipeline.world.evidence import NO_EVIDENCE, Evidence
+from auditpipeline.world.fields import MalformedObject
 from auditpipeline.world.objects import Role, Service, Subject, Workload
-from auditpipeline.world.projections import MalformedObject, project
+from auditpipeline.world.projections import project
 from auditpipeline.world.reads import Key, Reads
 from auditpipeline.world.world import World
 from kube_objects import live_world, obj, workload, world

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from auditpipeline.world.projections import MalformedObject, label_selector
+from auditpipeline.world.fields import MalformedObject
+from auditpipeline.world.projections import label_selector
 from auditpipeline.world.selectors import contains, matches
 
 LABELS = {"app": "store", "tier": "back", "empty": ""}
