@@ -324,7 +324,9 @@ def test_anything_anywhere_is_projected_or_named(chance: random.Random, value: o
     try:
         project(changed)
     except MalformedObject as error:
-        assert str(error).partition(" must be ")[2], error  # noqa: PT017  (a refusal is one of two good outcomes)
+        field, _, rule = str(error).partition(" must ")
+        assert field, error  # noqa: PT017  (a refusal is one of two good outcomes)
+        assert rule, error  # noqa: PT017  (it says where, and what must stand there)
 
 
 @given(
